@@ -1,0 +1,8 @@
+//! digest-gate.
+
+pub mod finding;
+pub mod manifest;
+pub mod reference;
+pub mod rule;
+pub mod source;
+pub mod yaml;

@@ -1,0 +1,270 @@
+//! What a manifest is and what is found in it: [`KINDS`], [`LocatedImage`] and the state of each image.
+//!
+//! A kind is one file below `manifest/` and one entry in [`KINDS`]. It is given a file or a YAML document, says
+//! whether that is its own, and hands every image it finds to [`Found`].
+
+pub mod compose;
+pub mod dockerfile;
+mod interpolate;
+pub mod kubernetes;
+pub mod workflow;
+
+use std::sync::Arc;
+
+use crate::reference::{Reference, ReferenceError, ends_in_digest};
+use crate::source::{Place, Source, Span};
+use crate::yaml::{Node, Tree};
+
+/// A kind of manifest.
+#[derive(Debug)]
+pub struct Kind {
+    /// The name in reports: `compose`.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub title: &'static str,
+    /// Which files are read for it, for people.
+    pub files: &'static str,
+    /// Which images are located, for people.
+    pub reads: &'static str,
+    /// How it is read.
+    pub reader: Reader,
+}
+
+/// How a kind reads. Each function answers whether the text is of its kind; only then it may report anything.
+pub enum Reader {
+    /// One YAML or JSON document; asked for each document of each file, in the order of [`KINDS`].
+    Document(fn(&Document<'_>, &mut Found) -> bool),
+    /// A whole file of another syntax; asked for files whose name `claims` accepts.
+    Text { claims: fn(file_name: &str) -> bool, read: fn(&Arc<Source>, &mut Found) -> bool },
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Document(_) => "Document",
+            Self::Text { .. } => "Text",
+        })
+    }
+}
+
+/// All kinds, in the order in which a document is offered to them: the first that takes it reads it.
+pub static KINDS: &[&Kind] = &[&workflow::KIND, &kubernetes::KIND, &compose::KIND, &dockerfile::KIND];
+
+/// One YAML or JSON document of a file.
+pub struct Document<'t> {
+    /// The file.
+    pub source: &'t Arc<Source>,
+    /// Its top node.
+    pub root: Node<'t>,
+    /// Files beside the manifest that decide values in it (`.env`).
+    pub beside: &'t dyn Beside,
+}
+
+/// Reads the files that a manifest names or that stand beside it; the only way from a kind to a file.
+pub trait Beside: Sync {
+    /// The file at `path`, relative to the folder of the manifest `from`; `None` where there is none.
+    fn read(&self, from: &Source, path: &str) -> Option<Arc<Source>>;
+}
+
+/// For text that stands alone: standard input, tests.
+pub struct Alone;
+
+impl Beside for Alone {
+    fn read(&self, _: &Source, _: &str) -> Option<Arc<Source>> {
+        None
+    }
+}
+
+/// One image reference at its exact place.
+#[derive(Clone, Debug)]
+pub struct LocatedImage {
+    /// The name of the kind.
+    pub kind: &'static str,
+    /// The image text itself: after an opening quote, `docker://`, an anchor or a tag.
+    pub place: Place,
+    /// Where in the manifest, for people: `services.web.image`.
+    pub field: String,
+    /// The object that deploys it, for people: `Deployment/web`.
+    pub resource: Option<String>,
+    /// The decoded text as written, before interpolation.
+    pub written: String,
+    /// What is deployed.
+    pub state: State,
+    /// A variable took part in deciding it: the environment of the deploying machine can still change it.
+    pub variable: bool,
+    /// The same service is built (`build:`).
+    pub built: bool,
+    /// Places that took part: the line that declares a variable, the base of an override.
+    pub related: Vec<Related>,
+}
+
+/// Another place that explains a finding.
+#[derive(Clone, Debug)]
+pub struct Related {
+    pub place: Place,
+    /// What stands there: lower case, no full stop.
+    pub message: String,
+}
+
+/// What is known of the image that is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It follows the grammar. Pinned where it has a digest.
+    Reference(Reference),
+    /// It is no reference, or its digest proves nothing.
+    Malformed { text: String, error: ReferenceError },
+    /// A variable or a template that nothing in the repository decides. `why` is for people.
+    Unresolved { why: String },
+    /// Built where it is deployed.
+    Built,
+    /// Not from a registry: a stage name, `scratch`.
+    Local,
+}
+
+impl State {
+    /// The state of a text that is deployed as it stands.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        match Reference::parse(text) {
+            Ok(reference) => Self::Reference(reference),
+            Err(error) => Self::Malformed { text: text.to_owned(), error },
+        }
+    }
+
+    /// Unresolved, for the reason given: lower case, no full stop.
+    #[must_use]
+    pub fn unresolved(why: impl Into<String>) -> Self {
+        Self::Unresolved { why: why.into() }
+    }
+}
+
+impl LocatedImage {
+    /// An image whose text stands in one node and is deployed as `state` says.
+    #[must_use]
+    pub fn new(
+        kind: &'static str,
+        source: &Arc<Source>,
+        span: Span,
+        field: impl Into<String>,
+        written: &str,
+        state: State,
+    ) -> Self {
+        Self {
+            kind,
+            place: Place::new(source, span),
+            field: field.into(),
+            resource: None,
+            written: written.to_owned(),
+            state,
+            variable: false,
+            built: false,
+            related: Vec::new(),
+        }
+    }
+
+    /// Whether the text as written ends in a well-formed digest.
+    #[must_use]
+    pub fn is_pinned_as_written(&self) -> bool {
+        ends_in_digest(&self.written)
+    }
+
+    /// The reference that is deployed, where it is one.
+    #[must_use]
+    pub fn reference(&self) -> Option<&Reference> {
+        match &self.state {
+            State::Reference(reference) => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// The text that is deployed, where it is decided.
+    #[must_use]
+    pub fn effective(&self) -> Option<&str> {
+        match &self.state {
+            State::Reference(reference) => Some(reference.as_str()),
+            State::Malformed { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The word for the state in reports.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match &self.state {
+            State::Reference(reference) if reference.is_pinned() => "pinned",
+            State::Reference(_) => "unpinned",
+            State::Malformed { .. } => "malformed",
+            State::Unresolved { .. } => "unresolved",
+            State::Built => "built",
+            State::Local => "local",
+        }
+    }
+}
+
+/// A manifest, or a part of it, that could not be read: nothing in it is proven.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    pub place: Place,
+    /// What is wrong: lower case, no full stop.
+    pub message: String,
+    /// The way out, where there is a particular one.
+    pub help: Option<String>,
+}
+
+/// Everything found in one file.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub images: Vec<LocatedImage>,
+    pub unreadable: Vec<Unreadable>,
+    /// Whether any kind took the file for its own.
+    pub is_manifest: bool,
+}
+
+/// Reads one manifest: decides its syntax by name and, failing that, by content, offers it to [`KINDS`], and sorts
+/// what was found by place.
+///
+/// `tree` is working memory that is used again from file to file.
+pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found {
+    let mut found = Found::default();
+    let name = source.file_name();
+    let mut read_as_text = false;
+    for kind in KINDS {
+        if let Reader::Text { claims, read } = kind.reader
+            && claims(name)
+        {
+            read_as_text = true;
+            found.is_manifest |= read(source, &mut found);
+        }
+    }
+    if !read_as_text {
+        read_documents(source, beside, tree, &mut found);
+    }
+    found.images.sort_by(|a, b| (a.place.span, &a.field).cmp(&(b.place.span, &b.field)));
+    found.images.dedup_by(|a, b| {
+        a.place.span == b.place.span && a.written == b.written && a.place.source.path() == b.place.source.path()
+    });
+    found
+}
+
+fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, found: &mut Found) {
+    tree.parse_yaml(source.text());
+    for root in tree.documents(source.text()) {
+        let document = Document { source, root, beside };
+        for kind in KINDS {
+            if let Reader::Document(read) = kind.reader
+                && read(&document, found)
+            {
+                found.is_manifest = true;
+                break;
+            }
+        }
+    }
+    for error in tree.errors() {
+        let span = Span { start: error.offset, end: error.offset };
+        found.unreadable.push(Unreadable {
+            place: Place::new(source, span),
+            message: error.message.clone(),
+            help: None,
+        });
+    }
+}
