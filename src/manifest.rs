@@ -48,7 +48,8 @@ impl std::fmt::Debug for Reader {
 }
 
 /// All kinds, in the order in which a document is offered to them: the first that takes it reads it.
-pub static KINDS: &[&Kind] = &[&workflow::KIND, &kubernetes::KIND, &compose::KIND, &dockerfile::KIND];
+pub static KINDS: &[&Kind] =
+    &[&workflow::KIND, &kubernetes::KIND, &compose::KIND, &dockerfile::KIND, &kubernetes::FRAGMENT];
 
 /// One YAML or JSON document of a file.
 pub struct Document<'t> {
