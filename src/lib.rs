@@ -5,4 +5,5 @@ pub mod manifest;
 pub mod reference;
 pub mod rule;
 pub mod source;
+pub mod walk;
 pub mod yaml;

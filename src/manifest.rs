@@ -67,6 +67,34 @@ pub trait Beside: Sync {
     fn read(&self, from: &Source, path: &str) -> Option<Arc<Source>>;
 }
 
+/// The name of standard input in reports.
+pub const STDIN: &str = "<stdin>";
+
+/// Whether a file of this path is looked at when a folder is walked: by its name, some kind may take it.
+#[must_use]
+pub fn is_candidate(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    is_document_name(name) || is_claimed_as_text(name)
+}
+
+fn is_claimed_as_text(name: &str) -> bool {
+    KINDS.iter().any(|kind| matches!(kind.reader, Reader::Text { claims, .. } if claims(name)))
+}
+
+/// Whether a name says YAML or JSON, also as a template of one (`values.yaml.gotmpl`, `stack.yml.j2`).
+fn is_document_name(name: &str) -> bool {
+    const TEMPLATES: [&str; 8] = ["j2", "jinja", "jinja2", "tpl", "tmpl", "gotmpl", "template", "in"];
+    let ending = |name: &str| name.rsplit_once('.').map(|(stem, ending)| (stem.len(), ending.to_ascii_lowercase()));
+    let is_document = |ending: &str| matches!(ending, "yml" | "yaml" | "json" | "jsonc");
+    match ending(name) {
+        Some((_, last)) if is_document(&last) => true,
+        Some((stem, last)) if TEMPLATES.contains(&last.as_str()) => {
+            ending(name.get(..stem).unwrap_or_default()).is_some_and(|(_, inner)| is_document(&inner))
+        }
+        _ => name == STDIN,
+    }
+}
+
 /// For text that stands alone: standard input, tests.
 pub struct Alone;
 

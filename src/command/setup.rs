@@ -1,0 +1,106 @@
+//! What every command needs before it starts: the workspace, the policy, the manifests that are asked for.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::cli::{Common, Input};
+use crate::gate::{self, Judged, Request, Targets};
+use crate::policy::{self, Environment, Policy};
+use crate::source::{MAX_BYTES, Source};
+use crate::walk::Workspace;
+
+/// Where the user stands and what is required there.
+pub(crate) struct Setup {
+    pub(crate) workspace: Workspace,
+    pub(crate) policy: Policy,
+    pub(crate) threads: usize,
+}
+
+impl Setup {
+    /// Looks for the repository and reads its configuration.
+    pub(crate) fn new(common: &Common) -> anyhow::Result<Self> {
+        if common.verbose {
+            start_log();
+        }
+        let current = std::env::current_dir().context("cannot tell the current folder")?;
+        let found = policy::find(&current, common.config.as_deref())?;
+        let workspace = Workspace::new(&found.root, &current).context("cannot open the current folder")?;
+        let mut policy = match &found.file {
+            Some(file) => Policy::parse(&policy::read(file, &workspace)?)?,
+            None => Policy::default(),
+        };
+        if let Some(base) = &common.policy {
+            policy.set_base(if base == "strict" { crate::rule::Base::Strict } else { crate::rule::Base::Default });
+        }
+        for level in &common.levels {
+            policy.set_level_text(level)?;
+        }
+        Ok(Self { workspace, policy, threads: common.threads() })
+    }
+
+    /// Reads and judges what the user asks for.
+    pub(crate) fn judge(&self, input: &Input) -> anyhow::Result<Judged> {
+        let conventional;
+        let targets = if !input.paths.is_empty() {
+            let (stdin, paths): (Vec<_>, Vec<_>) = input.paths.iter().cloned().partition(|path| path == Path::new("-"));
+            let stdin = if stdin.is_empty() { None } else { Some(read_stdin(&input.stdin_path)?) };
+            return self.judge_paths(&paths, stdin);
+        } else if self.policy.environments.is_empty() {
+            if let Some(name) = &input.environment {
+                bail!("there is no environment `{name}`: no configuration names any");
+            }
+            conventional = policy::conventional();
+            Targets::Environments(vec![&conventional])
+        } else {
+            Targets::Environments(self.environments(input.environment.as_deref())?)
+        };
+        self.run(targets)
+    }
+
+    fn judge_paths(&self, paths: &[PathBuf], stdin: Option<Arc<Source>>) -> anyhow::Result<Judged> {
+        self.run(Targets::Paths { paths, stdin })
+    }
+
+    /// The environments of the configuration, or the one the user names.
+    fn environments(&self, name: Option<&str>) -> anyhow::Result<Vec<&Environment>> {
+        let all = &self.policy.environments;
+        let Some(name) = name else { return Ok(all.iter().collect()) };
+        let chosen: Vec<_> = all.iter().filter(|environment| &*environment.name == name).collect();
+        if chosen.is_empty() {
+            let names: Vec<_> = all.iter().map(|environment| &*environment.name).collect();
+            bail!("there is no environment `{name}`: the configuration has {}", names.join(", "));
+        }
+        Ok(chosen)
+    }
+
+    pub(crate) fn run(&self, targets: Targets<'_>) -> anyhow::Result<Judged> {
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let request =
+            Request { workspace: &self.workspace, policy: &self.policy, targets, threads: self.threads, today };
+        Ok(gate::judge(&request)?)
+    }
+}
+
+fn read_stdin(name: &str) -> anyhow::Result<Arc<Source>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes).context("cannot read standard input")?;
+    if bytes.len() as u64 > MAX_BYTES {
+        bail!("standard input has more than {MAX_BYTES} bytes");
+    }
+    Source::from_bytes(name, bytes).context("standard input is not text")
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::new("digest_gate=debug");
+    // A second call in one process finds the log already started.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .try_init();
+}
