@@ -1,10 +1,13 @@
 //! The door to files: which ones are looked at, and reading them without leaving the repository.
 //!
-//! Folders are walked with `.gitignore` respected, hidden folders skipped except `.github`. A symbolic link is followed
+//! Folders are walked with `.gitignore` respected (but what git tracks is always looked at), hidden folders skipped
+//! except `.github`. A symbolic link is followed
 //! only to a place inside the repository, because a pull request can make one that points anywhere: a finding shows
 //! the lines it is about.
 
-use std::collections::{BTreeSet, HashMap};
+mod tracked;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -127,6 +130,20 @@ impl Workspace {
         if real.starts_with(&self.root) { Ok(real) } else { Err(ReadError::LinkOut) }
     }
 
+    /// The folders at which a walk begins to meet every path that begins with one of `bases` (relative to the root);
+    /// a base that lies below another one, or is not there, is left out. A base may name a file.
+    pub fn folders<'b>(&self, bases: impl Iterator<Item = &'b str>) -> Vec<Met> {
+        let mut starts: Vec<PathBuf> = Vec::new();
+        let mut bases: Vec<_> = bases.map(|base| normalize(&self.root.join(base))).collect();
+        bases.sort();
+        for base in bases {
+            if base.symlink_metadata().is_ok() && !starts.iter().any(|start| base.starts_with(start)) {
+                starts.push(base);
+            }
+        }
+        starts.into_iter().map(|start| self.met(start, true)).collect()
+    }
+
     /// Whether a path the user named is a folder to walk.
     pub fn is_folder(&self, met: &Met) -> bool {
         met.absolute.is_dir()
@@ -141,9 +158,61 @@ impl Workspace {
         W: Fn(&str) -> bool + Sync,
         V: Fn(Met, Option<ReadError>) + Sync,
     {
+        let index = tracked::index_of(&self.root);
+        let seen = Mutex::new(HashSet::new());
+        let visit = &|met: Met, error: Option<ReadError>| {
+            if index.is_some() {
+                seen.lock().unwrap_or_else(PoisonError::into_inner).insert(met.relative.clone());
+            }
+            visit(met, error);
+        };
+        self.walk_links(folders, threads, wants, visit);
+        if let Some(index) = &index {
+            let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+            self.visit_ignored(index, folders, &seen, wants, visit);
+        }
+    }
+
+    /// Visits the files that git tracks although they are ignored.
+    fn visit_ignored<W, V>(&self, index: &Path, folders: &[Met], seen: &HashSet<String>, wants: &W, visit: &V)
+    where
+        W: Fn(&str) -> bool,
+        V: Fn(Met, Option<ReadError>),
+    {
+        let Some(paths) = tracked::paths(index) else {
+            let error = io::Error::other("git's index cannot be read, so that ignored files could hide tracked ones");
+            visit(self.met(index.to_path_buf(), false), Some(error.into()));
+            return;
+        };
+        let in_hidden_folder = |path: &str| {
+            let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+            folders.split('/').any(|name| name.starts_with('.') && name != ".github")
+        };
+        for path in paths {
+            let absolute = self.root.join(&path);
+            let asked = folders.iter().any(|folder| absolute.starts_with(&folder.absolute));
+            if asked && wants(&path) && !seen.contains(&path) && !in_hidden_folder(&path) && absolute.is_file() {
+                visit(self.met(absolute, true), None);
+            }
+        }
+    }
+
+    fn walk_links<W, V>(&self, folders: &[Met], threads: usize, wants: &W, visit: &V)
+    where
+        W: Fn(&str) -> bool + Sync,
+        V: Fn(Met, Option<ReadError>) + Sync,
+    {
         let links = Mutex::new(Vec::new());
         let mut followed = BTreeSet::new();
-        let mut next: Vec<PathBuf> = folders.iter().map(|met| met.absolute.clone()).collect();
+        let mut next = Vec::new();
+        for start in folders {
+            // What the user names outside the repository is the user's own choice.
+            let outside = !start.absolute.starts_with(&self.root);
+            match if outside { Ok(start.absolute.clone()) } else { self.inside(&start.absolute) } {
+                Ok(_) => next.push(start.absolute.clone()),
+                Err(error) => visit(self.met(start.absolute.clone(), true), Some(error)),
+            }
+        }
         while !next.is_empty() {
             self.walk_once(&next, threads, wants, visit, &links);
             let found = std::mem::take(&mut *links.lock().unwrap_or_else(PoisonError::into_inner));
@@ -317,6 +386,23 @@ mod tests {
         assert_eq!(met(&workspace, "."), [".gitignore", ".ignore", "a.yml"]);
     }
 
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "git itself makes the repository")]
+    fn what_git_tracks_cannot_be_ignored() {
+        let (folder, workspace) = tree(&["prod/a.yml", "prod/b.yml", "other/c.yml", "prod/.hidden/d.yml"]);
+        let git = |arguments: &[&str]| {
+            let status = std::process::Command::new("git").current_dir(folder.path()).args(arguments).status();
+            status.is_ok_and(|status| status.success())
+        };
+        if !git(&["init", "-q"]) {
+            println!("SKIPPED: git is not on PATH");
+            return;
+        }
+        std::fs::write(folder.path().join(".gitignore"), "*.yml\n").unwrap();
+        assert!(git(&["add", "-f", "prod/a.yml", "other/c.yml", "prod/.hidden/d.yml"]));
+        assert_eq!(met(&workspace, "prod"), ["prod/a.yml"]);
+    }
+
     #[cfg(unix)]
     #[test]
     fn links_are_followed_inside_the_repository_only() {
@@ -338,6 +424,7 @@ mod tests {
         assert!(!seen.iter().any(|path| path.contains("secret")), "{seen:?}");
         let link = workspace.named(Path::new("prod/d.yml")).unwrap();
         assert!(matches!(workspace.read(&link), Err(ReadError::LinkOut)));
+        assert_eq!(met(&workspace, "prod/out"), ["!prod/out"]);
         let behind = workspace.named(Path::new("prod/out/secret.yml")).unwrap();
         assert!(matches!(workspace.read(&behind), Err(ReadError::LinkOut)));
     }
