@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
 
+use crate::exception::{self, Coverage};
 use crate::finding::{Counts, Finding, Report};
 use crate::manifest::{self, Found, LocatedImage, State, Unreadable};
-use crate::policy::{Environment, Policy};
+use crate::policy::{Environment, PRODUCTION, Policy};
 use crate::rule::{self, Facts, Rule};
 use crate::source::{Place, Source, Span};
 use crate::walk::{Met, Neighbours, ReadError, Workspace};
@@ -24,6 +25,16 @@ pub struct Request<'a> {
     pub threads: usize,
     /// The day on which exceptions are looked at.
     pub today: Date,
+}
+
+impl Request<'_> {
+    /// Whether every manifest is looked at that an exception could be for.
+    fn coverage(&self) -> Coverage {
+        match &self.targets {
+            Targets::Environments(environments) if environments.len() >= self.policy.environments.len() => Coverage::Whole,
+            _ => Coverage::Part,
+        }
+    }
 }
 
 /// Which manifests are looked at.
@@ -41,9 +52,6 @@ pub struct Judged {
     pub images: Vec<LocatedImage>,
 }
 
-/// The environment of everything the user names on the command line.
-pub const PRODUCTION: &str = "production";
-
 /// Judges all manifests of a request.
 ///
 /// # Errors
@@ -55,9 +63,10 @@ pub fn judge(request: &Request<'_>) -> Result<Judged, Missing> {
         Targets::Paths { paths, stdin } => run.paths(paths, stdin.as_ref())?,
         Targets::Environments(environments) => run.environments(environments),
     };
-    let mut report = Report { findings: collected.findings, counts: collected.counts, notices: collected.notices };
-    crate::policy::apply_exceptions(&mut report, request.policy, request.today);
-    sort(&mut report.findings);
+    let mut findings = collected.findings;
+    exception::apply(&mut findings, request.policy, request.today, request.coverage());
+    sort(&mut findings);
+    let report = Report { findings, counts: collected.counts, notices: collected.notices };
     collected.images.sort_by(|a, b| place_order(&a.place).cmp(&place_order(&b.place)).then_with(|| a.field.cmp(&b.field)));
     Ok(Judged { report, images: collected.images })
 }
@@ -237,6 +246,7 @@ impl Run<'_, '_> {
                 field: Some(image.field.clone()),
                 resource: image.resource.clone(),
                 image: Some(image.written.clone()),
+                repository: image.reference().map(|r| format!("{}/{}", r.registry(), r.repository())),
                 message: verdict.message,
                 help: verdict.help,
                 related: image.related.clone(),
@@ -257,6 +267,7 @@ impl Run<'_, '_> {
             field: None,
             resource: None,
             image: None,
+            repository: None,
             message: unreadable.message,
             help: unreadable.help.unwrap_or_else(|| "mend it, or leave it out of the configured manifests if it is none".to_owned()),
             related: Vec::new(),
@@ -277,6 +288,7 @@ impl Run<'_, '_> {
             field: None,
             resource: None,
             image: None,
+            repository: None,
             message: format!("`{pattern}` matches no manifest"),
             help: "correct the pattern, or remove it if there is nothing to deploy any more".to_owned(),
             related: Vec::new(),

@@ -9,6 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::cli::{Common, Input};
 use crate::gate::{self, Judged, Request, Targets};
+use crate::policy::find::Location;
 use crate::policy::{self, Environment, Policy};
 use crate::source::{MAX_BYTES, Source};
 use crate::walk::Workspace;
@@ -27,17 +28,22 @@ impl Setup {
             start_log();
         }
         let current = std::env::current_dir().context("cannot tell the current folder")?;
-        let found = policy::find(&current, common.config.as_deref())?;
-        let workspace = Workspace::new(&found.root, &current).context("cannot open the current folder")?;
-        let mut policy = match &found.file {
-            Some(file) => Policy::parse(&policy::read(file, &workspace)?)?,
+        let location = match &common.config {
+            // A configuration that is named is not looked for; the root is where it would be.
+            Some(file) => Location { file: Some(current.join(file)), ..policy::find::root(&current)? },
+            None => policy::find::find(&current)?,
+        };
+        let workspace = Workspace::new(&location.root, &current).context("cannot open the current folder")?;
+        let mut policy = match &location.file {
+            Some(file) => Policy::parse(&policy::find::read(file, &workspace.shown(file))?)?,
             None => Policy::default(),
         };
         if let Some(base) = &common.policy {
-            policy.set_base(if base == "strict" { crate::rule::Base::Strict } else { crate::rule::Base::Default });
+            policy.set_base(policy::parse_base(base)?);
         }
         for level in &common.levels {
-            policy.set_level_text(level)?;
+            let (rule, level) = policy::parse_level(level)?;
+            policy.set_level(rule, level);
         }
         Ok(Self { workspace, policy, threads: common.threads() })
     }
@@ -51,30 +57,21 @@ impl Setup {
             return self.judge_paths(&paths, stdin);
         } else if self.policy.environments.is_empty() {
             if let Some(name) = &input.environment {
-                bail!("there is no environment `{name}`: no configuration names any");
+                self.policy.environment(name)?;
             }
-            conventional = policy::conventional();
+            conventional = Environment::conventional();
             Targets::Environments(vec![&conventional])
         } else {
-            Targets::Environments(self.environments(input.environment.as_deref())?)
+            match &input.environment {
+                Some(name) => Targets::Environments(vec![self.policy.environment(name)?]),
+                None => Targets::Environments(self.policy.environments.iter().collect()),
+            }
         };
         self.run(targets)
     }
 
     fn judge_paths(&self, paths: &[PathBuf], stdin: Option<Arc<Source>>) -> anyhow::Result<Judged> {
         self.run(Targets::Paths { paths, stdin })
-    }
-
-    /// The environments of the configuration, or the one the user names.
-    fn environments(&self, name: Option<&str>) -> anyhow::Result<Vec<&Environment>> {
-        let all = &self.policy.environments;
-        let Some(name) = name else { return Ok(all.iter().collect()) };
-        let chosen: Vec<_> = all.iter().filter(|environment| &*environment.name == name).collect();
-        if chosen.is_empty() {
-            let names: Vec<_> = all.iter().map(|environment| &*environment.name).collect();
-            bail!("there is no environment `{name}`: the configuration has {}", names.join(", "));
-        }
-        Ok(chosen)
     }
 
     pub(crate) fn run(&self, targets: Targets<'_>) -> anyhow::Result<Judged> {
