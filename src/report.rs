@@ -28,6 +28,7 @@ use crate::manifest::LocatedImage;
 const SOON: i64 = 14;
 
 /// A value of `--format`.
+#[derive(Debug)]
 pub struct Format {
     /// The word on the command line.
     pub name: &'static str,

@@ -463,8 +463,8 @@ fn the_underline_stands_below_the_image_as_it_is_displayed() {
 }
 
 #[test]
-fn a_hundred_thousand_findings_on_one_line_take_linear_time() {
-    let count = 100_000;
+fn tens_of_thousands_of_findings_on_one_line_take_linear_time() {
+    let count = 30_000;
     let source = Source::new("min.json", "{\"image\":\"nginx\",\"é\":\"xxxxxxxxxxxxxxxxxxx\"},".repeat(count));
     let step = source.text().len() / count;
     let mut report = Report::default();
