@@ -3,6 +3,7 @@
 pub mod finding;
 pub mod manifest;
 pub mod reference;
+pub mod report;
 pub mod rule;
 pub mod source;
 pub mod walk;
