@@ -2,6 +2,7 @@
 
 pub mod finding;
 pub mod manifest;
+pub mod policy;
 pub mod reference;
 pub mod rule;
 pub mod source;
