@@ -1,5 +1,6 @@
 //! digest-gate.
 
+pub mod exception;
 pub mod finding;
 pub mod manifest;
 pub mod policy;
