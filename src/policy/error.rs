@@ -103,10 +103,12 @@ fn visible(text: &str) -> String {
         .collect()
 }
 
-/// Control characters, line separators that only some readers know, and marks that turn the reading direction.
+/// Control characters, line separators that only some readers know, spaces without width, and marks that turn the
+/// reading direction.
 pub(super) fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{2028}' | '\u{2029}')
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::yaml::{Node, NodeKind, Style, Tree};
 
 /// The largest configuration, in bytes.
 pub const MAX_CONFIGURATION: u64 = 1 << 20;
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How deep it may be nested; it needs five levels.
 const MAX_DEPTH: u32 = 32;
 
@@ -163,7 +164,8 @@ fn check_text(text: &str, errors: &mut Errors<'_>) {
         errors.add_at(Span::default(), message, "name manifests by globs instead of one by one");
         return;
     }
-    let hidden = text.char_indices().find(|(_, c)| is_invisible(*c) && !matches!(c, '\t' | '\n' | '\r'));
+    let allowed = |at: usize, c: char| matches!(c, '\t' | '\n' | '\r') || (at == 0 && c == BYTE_ORDER_MARK);
+    let hidden = text.char_indices().find(|&(at, c)| is_invisible(c) && !allowed(at, c));
     if let Some((at, c)) = hidden {
         let message = format!("an invisible character (U+{:04X})", u32::from(c));
         errors.add_at(Span::new(at, at + c.len_utf8()), message, "remove it");
@@ -217,7 +219,7 @@ type Misfit = (serde_path_to_error::Path, String);
 /// Reads the text with serde.
 fn read_types(text: &str, root: Node<'_>, errors: &mut Errors<'_>) -> Result<Raw, Misfit> {
     let nowhere = |error: serde_yaml::Error| (serde_path_to_error::Track::new().path(), error.to_string());
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     // A value has no positions: messages come without serde's own path and line, which count otherwise than we do.
     let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(nowhere)?;
     compare(&value, root, errors);
