@@ -112,8 +112,8 @@ pub(crate) struct Common {
     #[arg(long)]
     pub(crate) offline: bool,
     /// How many threads read files
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) threads: u16,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -126,10 +126,8 @@ pub(crate) enum Color {
 impl Common {
     /// As many threads as the machine has, unless the user says otherwise.
     pub(crate) fn threads(&self) -> usize {
-        match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from).min(16),
-            threads => usize::from(threads),
-        }
+        let machine = || std::thread::available_parallelism().map_or(1, usize::from).min(16);
+        self.threads.map_or_else(machine, usize::from)
     }
 
     /// How text for people is laid out.

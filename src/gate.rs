@@ -31,7 +31,9 @@ impl Request<'_> {
     /// Whether every manifest is looked at that an exception could be for.
     fn coverage(&self) -> Coverage {
         match &self.targets {
-            Targets::Environments(environments) if environments.len() >= self.policy.environments.len() => Coverage::Whole,
+            Targets::Environments(environments) if environments.len() >= self.policy.environments.len() => {
+                Coverage::Whole
+            }
             _ => Coverage::Part,
         }
     }
@@ -67,7 +69,9 @@ pub fn judge(request: &Request<'_>) -> Result<Judged, Missing> {
     exception::apply(&mut findings, request.policy, request.today, request.coverage());
     sort(&mut findings);
     let report = Report { findings, counts: collected.counts, notices: collected.notices };
-    collected.images.sort_by(|a, b| place_order(&a.place).cmp(&place_order(&b.place)).then_with(|| a.field.cmp(&b.field)));
+    collected
+        .images
+        .sort_by(|a, b| place_order(&a.place).cmp(&place_order(&b.place)).then_with(|| a.field.cmp(&b.field)));
     Ok(Judged { report, images: collected.images })
 }
 
@@ -88,7 +92,9 @@ fn sort(findings: &mut Vec<Finding>) {
     findings.sort_by(|a, b| {
         place_order(&a.place).cmp(&place_order(&b.place)).then_with(|| rank(a.rule).cmp(&rank(b.rule)))
     });
-    findings.dedup_by(|a, b| a.rule.id == b.rule.id && place_order(&a.place) == place_order(&b.place) && a.field == b.field);
+    findings.dedup_by(|a, b| {
+        a.rule.id == b.rule.id && place_order(&a.place) == place_order(&b.place) && a.field == b.field
+    });
 }
 
 /// The environment a file is judged in.
@@ -155,11 +161,15 @@ impl Run<'_, '_> {
             .collect();
         // A pattern that names one file asks for that file, whatever it is called.
         let wants = |path: &str| {
-            patterns.iter().any(|(_, pattern, _)| pattern.matches(path) && (pattern.is_literal() || manifest::is_candidate(path)))
+            patterns
+                .iter()
+                .any(|(_, pattern, _)| pattern.matches(path) && (pattern.is_literal() || manifest::is_candidate(path)))
         };
         let visit = |met: Met, error: Option<ReadError>| {
             let matching = || patterns.iter().filter(|(_, pattern, _)| pattern.matches(&met.relative));
-            let Some((environment, ..)) = matching().max_by_key(|(environment, ..)| environment.enforce) else { return };
+            let Some((environment, ..)) = matching().max_by_key(|(environment, ..)| environment.enforce) else {
+                return;
+            };
             let scope = Scope { name: &environment.name, enforced: environment.enforce };
             if self.met(&met, error, scope) {
                 matching().for_each(|(_, _, matched)| matched.store(true, Ordering::Relaxed));
@@ -225,7 +235,8 @@ impl Run<'_, '_> {
         for image in found.images {
             if image.state != State::Local {
                 part.counts.images += 1;
-                part.counts.pinned += usize::from(image.reference().is_some_and(crate::reference::Reference::is_pinned));
+                part.counts.pinned +=
+                    usize::from(image.reference().is_some_and(crate::reference::Reference::is_pinned));
                 self.image(&image, scope, part);
             }
             part.images.push(image);
@@ -269,7 +280,9 @@ impl Run<'_, '_> {
             image: None,
             repository: None,
             message: unreadable.message,
-            help: unreadable.help.unwrap_or_else(|| "mend it, or leave it out of the configured manifests if it is none".to_owned()),
+            help: unreadable
+                .help
+                .unwrap_or_else(|| "mend it, or leave it out of the configured manifests if it is none".to_owned()),
             related: Vec::new(),
             exception: None,
         });

@@ -9,7 +9,6 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::cli::{Common, Input};
 use crate::gate::{self, Judged, Request, Targets};
-use crate::policy::find::Location;
 use crate::policy::{self, Environment, Policy};
 use crate::source::{MAX_BYTES, Source};
 use crate::walk::Workspace;
@@ -29,8 +28,7 @@ impl Setup {
         }
         let current = std::env::current_dir().context("cannot tell the current folder")?;
         let location = match &common.config {
-            // A configuration that is named is not looked for; the root is where it would be.
-            Some(file) => Location { file: Some(current.join(file)), ..policy::find::root(&current)? },
+            Some(file) => policy::find::named(&current, file)?,
             None => policy::find::find(&current)?,
         };
         let workspace = Workspace::new(&location.root, &current).context("cannot open the current folder")?;
@@ -75,7 +73,7 @@ impl Setup {
     }
 
     pub(crate) fn run(&self, targets: Targets<'_>) -> anyhow::Result<Judged> {
-        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
         let request =
             Request { workspace: &self.workspace, policy: &self.policy, targets, threads: self.threads, today };
         Ok(gate::judge(&request)?)

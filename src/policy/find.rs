@@ -50,14 +50,29 @@ pub enum FindError {
 /// There are two in one folder, or the one there is cannot be taken.
 pub fn find(from: &Path) -> Result<Location, FindError> {
     let from = fs::canonicalize(from).map_err(|error| FindError::Io(from.to_owned(), error))?;
-    let repository = from.ancestors().find(|folder| fs::symlink_metadata(folder.join(".git")).is_ok());
-    let top = repository.unwrap_or(&from);
+    let top = &top_of(&from);
     for folder in from.ancestors().take_while(|folder| folder.starts_with(top)) {
         if let Some(file) = find_in(folder, top)? {
             return Ok(Location { root: folder.to_owned(), file: Some(file) });
         }
     }
     Ok(Location { root: top.to_owned(), file: None })
+}
+
+/// The location of a configuration that is named (`--config`) instead of looked for: its patterns are relative to the
+/// repository of the folder `from`.
+///
+/// # Errors
+/// There is no folder `from`.
+pub fn named(from: &Path, file: &Path) -> Result<Location, FindError> {
+    let from = fs::canonicalize(from).map_err(|error| FindError::Io(from.to_owned(), error))?;
+    Ok(Location { root: top_of(&from), file: Some(from.join(file)) })
+}
+
+/// The folder with `.git` at or above `from`; `from` itself where there is none.
+fn top_of(from: &Path) -> PathBuf {
+    let repository = from.ancestors().find(|folder| fs::symlink_metadata(folder.join(".git")).is_ok());
+    repository.unwrap_or(from).to_owned()
 }
 
 fn find_in(folder: &Path, top: &Path) -> Result<Option<PathBuf>, FindError> {
