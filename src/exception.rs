@@ -64,7 +64,7 @@ fn exempts(exception: &Exception, finding: &Finding) -> bool {
         Some(rule) => rule.id == id,
         None => finding.rule.judge.is_some(),
     };
-    let path = exception.path.as_ref().is_none_or(|path| path.matches(finding.place.source.path()));
+    let path = exception.path.as_ref().is_none_or(|path| path.matches(finding.place.source.relative()));
     let image = match &finding.repository {
         Some(repository) => exception.images.matches(repository),
         None => exception.images.is_everything() && exception.path.is_some() && exception.rule.is_some(),

@@ -53,6 +53,8 @@ pub enum NotText {
 pub struct Source {
     /// Path as it is shown and written into reports, with `/` between its parts.
     path: String,
+    /// Path from the root of the repository; what patterns are matched against.
+    relative: String,
     text: String,
     lines: OnceLock<Vec<u32>>,
     /// How many characters begin before each [`BLOCK`] of bytes; counted only where a line is long.
@@ -72,19 +74,24 @@ impl Source {
     /// Takes text that is already known to be UTF-8.
     #[must_use]
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { path: path.into(), text: text.into(), lines: OnceLock::new(), characters: OnceLock::new() })
+        let path = path.into();
+        Self::at(path.clone(), path, text.into())
     }
 
-    /// Takes a file's bytes.
+    fn at(path: String, relative: String, text: String) -> Arc<Self> {
+        Arc::new(Self { path, relative, text, lines: OnceLock::new(), characters: OnceLock::new() })
+    }
+
+    /// Takes a file's bytes. `path` is how it is shown, `relative` its path from the root of the repository.
     ///
     /// # Errors
     /// The bytes are not UTF-8. The path and the bytes are lost; no kind reads them.
-    pub fn from_bytes(path: impl Into<String>, bytes: Vec<u8>) -> Result<Arc<Self>, NotText> {
+    pub fn from_bytes(path: &str, relative: &str, bytes: Vec<u8>) -> Result<Arc<Self>, NotText> {
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             return Err(NotText::Utf16);
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self::new(path, text)),
+            Ok(text) => Ok(Self::at(path.to_owned(), relative.to_owned(), text)),
             Err(error) => Err(NotText::NotUtf8(error.utf8_error().valid_up_to())),
         }
     }
@@ -93,6 +100,12 @@ impl Source {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The path from the root of the repository, with `/` between its parts.
+    #[must_use]
+    pub fn relative(&self) -> &str {
+        &self.relative
     }
 
     /// The last part of the path.
@@ -282,7 +295,7 @@ mod tests {
 
     #[test]
     fn what_is_not_utf8_is_told_apart() {
-        assert_eq!(Source::from_bytes("a", vec![0xff, 0xfe, b'a', 0]).unwrap_err(), NotText::Utf16);
-        assert_eq!(Source::from_bytes("a", vec![b'a', 0xe9]).unwrap_err(), NotText::NotUtf8(1));
+        assert_eq!(Source::from_bytes("a", "a", vec![0xff, 0xfe, b'a', 0]).unwrap_err(), NotText::Utf16);
+        assert_eq!(Source::from_bytes("a", "a", vec![b'a', 0xe9]).unwrap_err(), NotText::NotUtf8(1));
     }
 }

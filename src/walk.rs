@@ -80,20 +80,14 @@ impl Workspace {
         Met { relative, shown: self.shown(&absolute), absolute, link }
     }
 
-    /// The path as the user would write it.
+    /// The path as the user would write it: from where the user stands, absolute where nothing is shared.
     pub fn shown(&self, absolute: &Path) -> String {
-        if let Ok(inside) = absolute.strip_prefix(&self.current) {
-            return slashes(inside);
-        }
         let mut up = String::new();
-        for ancestor in self.current.ancestors().skip(1) {
-            up.push_str("../");
-            if !ancestor.starts_with(&self.root) {
-                break;
-            }
+        for ancestor in self.current.ancestors().filter(|ancestor| ancestor.parent().is_some()) {
             if let Ok(below) = absolute.strip_prefix(ancestor) {
                 return up + &slashes(below);
             }
+            up.push_str("../");
         }
         slashes(absolute)
     }
@@ -121,7 +115,7 @@ impl Workspace {
         if bytes.len() as u64 > MAX_BYTES {
             return Err(ReadError::TooLarge(bytes.len() as u64));
         }
-        Ok(Source::from_bytes(met.shown.as_str(), bytes)?)
+        Ok(Source::from_bytes(met.shown.as_str(), &met.relative, bytes)?)
     }
 
     /// The real path behind a link, if it lies inside the repository.
@@ -334,7 +328,7 @@ impl<'w> Neighbours<'w> {
 
 impl Beside for Neighbours<'_> {
     fn read(&self, from: &Source, path: &str) -> Option<Arc<Source>> {
-        let manifest = normalize(&self.workspace.current.join(from.path()));
+        let manifest = normalize(&self.workspace.root.join(from.relative()));
         let wanted = normalize(&manifest.parent()?.join(path));
         if !wanted.starts_with(&self.workspace.root) {
             return None;
@@ -348,6 +342,7 @@ impl Beside for Neighbours<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests make the folders they walk")]
 mod tests {
     use super::*;
 
@@ -387,7 +382,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "git itself makes the repository")]
     fn what_git_tracks_cannot_be_ignored() {
         let (folder, workspace) = tree(&["prod/a.yml", "prod/b.yml", "other/c.yml", "prod/.hidden/d.yml"]);
         let git = |arguments: &[&str]| {
@@ -436,6 +430,7 @@ mod tests {
         let root = workspace.root().to_path_buf();
         assert_eq!(workspace.shown(&root.join("a/b/c.yml")), "b/c.yml");
         assert_eq!(workspace.shown(&root.join("d.yml")), "../d.yml");
+        assert_eq!(workspace.shown(Path::new("/elsewhere/e.yml")), "/elsewhere/e.yml");
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn read_stdin(name: &str) -> anyhow::Result<Arc<Source>> {
     if bytes.len() as u64 > MAX_BYTES {
         bail!("standard input has more than {MAX_BYTES} bytes");
     }
-    Source::from_bytes(name, bytes).context("standard input is not text")
+    Source::from_bytes(name, name, bytes).context("standard input is not text")
 }
 
 fn start_log() {

@@ -113,7 +113,7 @@ pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, FindError> {
     if bytes.len() as u64 > MAX_CONFIGURATION {
         return Err(FindError::TooLarge(path.to_owned()));
     }
-    Source::from_bytes(shown, bytes).map_err(|error| FindError::NotText(path.to_owned(), error))
+    Source::from_bytes(shown, shown, bytes).map_err(|error| FindError::NotText(path.to_owned(), error))
 }
 
 #[cfg(test)]

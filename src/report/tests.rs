@@ -37,6 +37,7 @@ fn finding(rule: &str, severity: Severity, place: Place, message: &str, help: &s
         severity,
         enforced: true,
         environment: "production".into(),
+        repository: None,
         image: Some(place.text().to_owned()),
         place,
         field: None,

@@ -3,6 +3,8 @@
 //! A pull request can add a manifest by force together with the line that ignores it. Source of the format:
 //! git's `gitformat-index`, versions 2 to 4. The paths alone are wanted here, for which a library would be 70 crates.
 
+#![expect(clippy::disallowed_methods, reason = "a part of the door `walk`: it reads what git itself wrote")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +86,6 @@ mod tests {
     use super::*;
     use std::process::Command;
 
-    #[expect(clippy::disallowed_methods, reason = "git itself writes the index that is read")]
     fn git(folder: &Path, arguments: &[&str]) -> bool {
         Command::new("git").current_dir(folder).args(arguments).output().is_ok_and(|output| output.status.success())
     }
