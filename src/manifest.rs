@@ -256,16 +256,18 @@ pub struct Found {
 pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found {
     let mut found = Found::default();
     let name = source.file_name();
-    let mut read_as_text = false;
-    for kind in KINDS {
-        if let Reader::Text { claims, read } = kind.reader
-            && claims(name)
-        {
-            read_as_text = true;
-            found.is_manifest |= read(source, &mut found);
+    let nameless = name == STDIN || !is_document_name(name);
+    if is_claimed_as_text(name) {
+        for kind in KINDS {
+            if let Reader::Text { claims, read } = kind.reader
+                && claims(name)
+            {
+                found.is_manifest |= read(source, &mut found);
+            }
         }
-    }
-    if !read_as_text {
+    } else if nameless && dockerfile::looks_like(source.text()) {
+        found.is_manifest = dockerfile::read(source, &mut found);
+    } else if may_hold_an_image(source) {
         read_documents(source, beside, tree, &mut found);
     }
     found.images.sort_by(|a, b| (a.place.span, &a.field).cmp(&(b.place.span, &b.field)));
@@ -273,6 +275,14 @@ pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found
         a.place.span == b.place.span && a.written == b.written && a.place.source.path() == b.place.source.path()
     });
     found
+}
+
+/// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none.
+fn may_hold_an_image(source: &Source) -> bool {
+    let bytes = source.text().as_bytes();
+    !source.file_name().ends_with(".json")
+        || memchr::memmem::find(bytes, b"mage").is_some()
+        || memchr::memmem::find(bytes, b"\\u").is_some()
 }
 
 fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, found: &mut Found) {
@@ -288,12 +298,27 @@ fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, fo
             }
         }
     }
-    for error in tree.errors() {
-        let span = Span { start: error.offset, end: error.offset };
-        found.unreadable.push(Unreadable {
-            place: Place::new(source, span),
+    // A file that only its content could make a manifest, and does not, is any text.
+    if is_document_name(source.file_name()) || found.is_manifest {
+        report_errors(source, tree, found);
+    }
+}
+
+fn report_errors(source: &Arc<Source>, tree: &Tree, found: &mut Found) {
+    let at = |offset: u32| Place::new(source, Span { start: offset, end: offset });
+    let template = ["{{", "{%"].into_iter().find_map(|mark| source.text().find(mark));
+    match (template, tree.errors()) {
+        (_, []) => {}
+        // A broken document of a template says nothing that the first one does not.
+        (Some(offset), [_, ..]) => found.unreadable.push(Unreadable {
+            place: at(u32::try_from(offset).unwrap_or(u32::MAX)),
+            message: "this is a template, not YAML: which images it gives cannot be told".to_owned(),
+            help: Some("render it and check what comes out: `helm template … | digest-gate check -`".to_owned()),
+        }),
+        (None, errors) => found.unreadable.extend(errors.iter().map(|error| Unreadable {
+            place: at(error.offset),
             message: error.message.clone(),
             help: None,
-        });
+        })),
     }
 }
