@@ -5,6 +5,7 @@
 
 pub mod compose;
 pub mod dockerfile;
+mod env_file;
 mod interpolate;
 pub mod kubernetes;
 pub mod workflow;
