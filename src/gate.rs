@@ -184,7 +184,17 @@ impl Run<'_, '_> {
                 self.no_manifests(environment, &pattern.text, place);
             }
         }
-        self.collected.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let mut collected = self.collected.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let configured = patterns.iter().any(|(_, pattern, _)| pattern.place.is_some());
+        if collected.counts.files == 0 && !configured {
+            let looked_for: Vec<_> = patterns.iter().map(|(_, pattern, _)| format!("`{}`", pattern.text)).collect();
+            collected.notices.push(format!(
+                "nothing is configured and no manifest has a conventional production name: looked for {}; name yours in \
+                 `digest-gate.yml`",
+                looked_for.join(", ")
+            ));
+        }
+        collected
     }
 
     fn met(&self, met: &Met, error: Option<ReadError>, scope: Scope<'_>) -> bool {
