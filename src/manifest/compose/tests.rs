@@ -210,18 +210,18 @@ fn only_compose_is_claimed() {
 #[test]
 fn hostile_documents_are_bounded() {
     let mut bomb = "x-0: &a0 {image: x}\n".to_owned();
-    for i in 1..3000 {
+    for i in 1..1000 {
         let _ = writeln!(bomb, "x-{i}: &a{i} {{k{i}: 1, <<: [*a{p}, *a{p}]}}", p = i - 1);
     }
     bomb += "services:\n";
-    for i in 0..3000 {
-        let _ = writeln!(bomb, "  s{i}: *a2999");
+    for i in 0..1000 {
+        let _ = writeln!(bomb, "  s{i}: *a999");
     }
     let found = read_as("compose.yml", &bomb, &Alone);
     assert_eq!(found.unreadable.len(), 1, "{:?}", found.unreadable);
-    let volumes = "        - v:/v\n".repeat(5000);
+    let volumes = "        - v:/v\n".repeat(2000);
     let mut many = format!("x-a: &a\n    image: x\n    volumes: &v\n{volumes}services:\n");
-    for i in 0..5000 {
+    for i in 0..2000 {
         let _ = writeln!(many, "  s{i}: *a");
     }
     assert_eq!(read_as("compose.yml", &many, &Alone).images.len(), 1);
