@@ -29,8 +29,6 @@ const TAKEN: &[&str] = &[
     "services: {a: {image: '${A:-a${B:-x}b}c'}}",
     "services: {a: {image: 'r/${A:-x}:${B-1}'}}",
     "services: {a: {image: '${A:-x}}'}}",
-    "services: {a: {image: '${A:-{x}}'}}",
-    "services: {a: {image: '${A:-{x}'}}",
     "services: {a: {image: '${A:-a?b}'}}",
     "services: {a: {image: '${A-a:-b}'}}",
     "services: {a: {image: '${A:-x-y}'}}",
