@@ -273,7 +273,8 @@ pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found
     }
     found.images.sort_by(|a, b| (a.place.span, &a.field).cmp(&(b.place.span, &b.field)));
     found.images.dedup_by(|a, b| {
-        a.place.span == b.place.span && a.written == b.written && a.place.source.path() == b.place.source.path()
+        let same_place = a.place.span == b.place.span && a.place.source.path() == b.place.source.path();
+        same_place && a.written == b.written && a.state == b.state
     });
     found
 }
