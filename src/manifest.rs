@@ -64,8 +64,27 @@ pub struct Document<'t> {
 
 /// Reads the files that a manifest names or that stand beside it; the only way from a kind to a file.
 pub trait Beside: Sync {
-    /// The file at `path`, relative to the folder of the manifest `from`; `None` where there is none.
-    fn read(&self, from: &Source, path: &str) -> Option<Arc<Source>>;
+    /// The file at `path`, relative to the folder of the manifest `from`.
+    ///
+    /// # Errors
+    /// Why there is no text of it.
+    fn open(&self, from: &Source, path: &str) -> Result<Arc<Source>, Absent>;
+
+    /// The file at `path`, relative to the folder of the manifest `from`, where it is there and can be read.
+    fn read(&self, from: &Source, path: &str) -> Option<Arc<Source>> {
+        self.open(from, path).ok()
+    }
+}
+
+/// Why a file beside a manifest has no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Nothing is there.
+    NotThere,
+    /// It is a folder.
+    Folder,
+    /// Something is there that is not read: outside of the repository, too large, no text. The reason is for people.
+    Unreadable(String),
 }
 
 /// The name of standard input in reports.
@@ -96,12 +115,16 @@ fn is_document_name(name: &str) -> bool {
     }
 }
 
+fn is_json_name(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("json"))
+}
+
 /// For text that stands alone: standard input, tests.
 pub struct Alone;
 
 impl Beside for Alone {
-    fn read(&self, _: &Source, _: &str) -> Option<Arc<Source>> {
-        None
+    fn open(&self, _: &Source, _: &str) -> Result<Arc<Source>, Absent> {
+        Err(Absent::NotThere)
     }
 }
 
@@ -282,7 +305,7 @@ pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found
 /// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none.
 fn may_hold_an_image(source: &Source) -> bool {
     let bytes = source.text().as_bytes();
-    !source.file_name().ends_with(".json")
+    !is_json_name(source.file_name())
         || memchr::memmem::find(bytes, b"mage").is_some()
         || memchr::memmem::find(bytes, b"\\u").is_some()
 }
