@@ -217,7 +217,7 @@ impl Reader<'_, '_> {
             Some(b'n') => '\n',
             Some(b'r') => '\r',
             Some(b't') => '\t',
-            Some(&(byte @ (b'"' | b'\\' | b'/'))) => char::from(byte),
+            Some(&byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
             _ => return Err(error(at, "unknown escape")),
         };
         self.decoded.push(character);
