@@ -28,8 +28,10 @@ pub(super) fn parse(text: &str, tree: &mut Tree) -> bool {
 fn is_readable(text: &str) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // Without a branch, so that the compiler can look at many bytes at once.
-    let odd = text.bytes().fold(false, |odd, byte| odd | ((byte < 0x20) & (byte != b'\n')) | (byte == 0x7f));
-    !odd && (text.is_ascii() || !text.chars().any(is_special))
+    let odd = text
+        .bytes()
+        .fold(0, |odd, byte| odd | (u8::from(byte < 0x20) & u8::from(byte != b'\n')) | u8::from(byte == 0x7f));
+    odd == 0 && (text.is_ascii() || !text.chars().any(is_special))
 }
 
 fn is_special(character: char) -> bool {
@@ -206,7 +208,7 @@ impl<'a, 't> Reader<'a, 't> {
             let token = self.token(at)?;
             return self.entry(&token);
         }
-        match self.after_dash(at)? {
+        match self.after_dash(at) {
             Ok(at) => self.node(line, at),
             Err(next) => Some(next),
         }
@@ -238,18 +240,18 @@ impl<'a, 't> Reader<'a, 't> {
     }
 
     /// Where the item after a dash begins, or else the begin of the next line.
-    fn after_dash(&mut self, dash: usize) -> Option<Result<usize, usize>> {
+    fn after_dash(&mut self, dash: usize) -> Result<usize, usize> {
         let at = self.skip_spaces(dash + 1);
         match self.byte(at) {
             None | Some(b'\n') => {
                 self.pending = Pending::Item(Some(at));
-                Some(Err(at + 1))
+                Err(at + 1)
             }
             Some(b'#') => {
                 self.pending = Pending::Item(None);
-                Some(Err(self.line_end(at) + 1))
+                Err(self.line_end(at) + 1)
             }
-            Some(_) => Some(Ok(at)),
+            Some(_) => Ok(at),
         }
     }
 
@@ -257,7 +259,7 @@ impl<'a, 't> Reader<'a, 't> {
     fn node(&mut self, line: usize, mut at: usize) -> Option<usize> {
         while self.is_dash(at) {
             self.push(NodeKind::Sequence, at, at - line)?;
-            match self.after_dash(at)? {
+            match self.after_dash(at) {
                 Ok(item) => at = item,
                 Err(next) => return Some(next),
             }
@@ -526,7 +528,7 @@ impl<'a, 't> Reader<'a, 't> {
             } else {
                 if !literal && !self.decoded.is_empty() {
                     // Blank and deeper lines follow rules of their own when lines are folded.
-                    if column > indent || !self.decoded.ends_with('\n') || self.decoded.ends_with("\n\n") {
+                    if column > indent || self.decoded.starts_with('\n') || self.decoded.ends_with("\n\n") {
                         return None;
                     }
                     self.decoded.pop();
@@ -621,6 +623,7 @@ mod tests {
             "a: \"b\"#c\n",
             "a: ]\n",
             "a: >\n  b\n\n  c\n",
+            "a: >\n\n  b\n",
             "a: b\n- c\n",
         ] {
             assert!(!reads(text), "{text:?}");

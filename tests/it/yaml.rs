@@ -1,4 +1,5 @@
 //! The fast YAML producer against the full one: whatever it accepts must give the same tree.
+#![allow(clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// Cases of each property; `DIGEST_GATE_CASES` asks for more.
 fn cases() -> u32 {
-    std::env::var("DIGEST_GATE_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(4_000)
+    std::env::var("DIGEST_GATE_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000)
 }
 
 fn runner() -> TestRunner {
