@@ -483,6 +483,10 @@ impl<'a, 't> Reader<'a, 't> {
         }
         let end = self.block_lines(begin, indent, literal)?;
         let content = self.text.get(begin..end.min(self.text.len()))?;
+        if content.trim().is_empty() {
+            // Nothing but Unicode blanks: the full parser places its empty span.
+            return None;
+        }
         let lead = content.len() - content.trim_start().len();
         let span = Span::new(begin + lead, begin + lead + content.trim().len());
         match chomping {
@@ -624,6 +628,7 @@ mod tests {
             "a: ]\n",
             "a: >\n  b\n\n  c\n",
             "a: >\n\n  b\n",
+            "a: |\n  \u{a0}\nb: c\n",
             "a: b\n- c\n",
         ] {
             assert!(!reads(text), "{text:?}");
