@@ -311,7 +311,7 @@ fn may_hold_an_image(source: &Source) -> bool {
 }
 
 fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, found: &mut Found) {
-    tree.parse_yaml(source.text());
+    tree.parse(source.file_name(), source.text());
     for root in tree.documents(source.text()) {
         let document = Document { source, root, beside };
         for kind in KINDS {
