@@ -5,8 +5,13 @@
 
 pub mod compose;
 pub mod dockerfile;
+mod embedded;
+mod gitops;
+pub mod helm;
 mod interpolate;
 pub mod kubernetes;
+pub mod kustomize;
+mod merge;
 pub mod workflow;
 
 use std::sync::Arc;
@@ -48,8 +53,15 @@ impl std::fmt::Debug for Reader {
 }
 
 /// All kinds, in the order in which a document is offered to them: the first that takes it reads it.
-pub static KINDS: &[&Kind] =
-    &[&workflow::KIND, &kubernetes::KIND, &compose::KIND, &dockerfile::KIND, &kubernetes::FRAGMENT];
+pub static KINDS: &[&Kind] = &[
+    &workflow::KIND,
+    &kustomize::KIND,
+    &helm::KIND,
+    &kubernetes::KIND,
+    &compose::KIND,
+    &dockerfile::KIND,
+    &kubernetes::FRAGMENT,
+];
 
 /// One YAML or JSON document of a file.
 pub struct Document<'t> {

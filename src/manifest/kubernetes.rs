@@ -6,7 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Document, Found, Kind, LocatedImage, Reader, State};
+use super::embedded::join;
+use super::{Document, Found, Kind, LocatedImage, Reader, State, gitops};
 use crate::reference::Reference;
 use crate::yaml::{Node, NodeKind};
 
@@ -75,6 +76,27 @@ fn read(document: &Document<'_>, found: &mut Found) -> bool {
         walk.object(root, api, kind);
     }
     true
+}
+
+/// Reads a part of an object: a partial one where `name` is `None`, else the value of a field of that name, however deep
+/// in an object it will stand. Fields are put below `path`.
+pub(super) fn read_part<'t>(
+    document: &Document<'t>,
+    node: Node<'t>,
+    name: Option<&'t str>,
+    path: &str,
+    found: &mut Found,
+) {
+    let before = found.images.len();
+    let mut walk = Walk::new(document, found, KIND.name, Free::Any);
+    match name {
+        Some(name) if CONTAINER_LISTS.contains(&name) && node.is_mapping() => walk.container(node),
+        Some(name) => walk.field(name, node),
+        None => walk.node(node),
+    }
+    for image in found.images.iter_mut().skip(before) {
+        image.field = join(path, &image.field);
+    }
 }
 
 fn read_fragment(document: &Document<'_>, found: &mut Found) -> bool {
@@ -149,7 +171,14 @@ impl<'d, 't> Walk<'d, 't> {
             std::mem::replace(&mut self.patterns, is_in_group(api, &POLICY_GROUPS)),
             std::mem::replace(&mut self.resource, resource),
         );
-        self.mapping(node, &["metadata", "status"]);
+        let before = self.found.images.len();
+        if gitops::read(self.document, node, (api, kind), &self.field_name(), self.found) {
+            for image in self.found.images.iter_mut().skip(before) {
+                image.resource.clone_from(&self.resource);
+            }
+        } else {
+            self.mapping(node, &["metadata", "status"]);
+        }
         (self.free, self.patterns, self.resource) = outer;
     }
 
@@ -324,7 +353,7 @@ fn is_image_key(name: &str) -> bool {
 }
 
 /// The state of a text that Kubernetes takes as it stands, unless something fills it in before.
-fn state_of(text: &str) -> State {
+pub(super) fn state_of(text: &str) -> State {
     match template_in(text) {
         Some(template) => State::unresolved(format!("{template} is filled in before it is deployed")),
         None => State::of(text),
@@ -344,7 +373,7 @@ fn template_in(text: &str) -> Option<&'static str> {
 }
 
 /// Whether a text can hardly be anything but an image: it has a tag, a digest or a registry.
-fn is_image_like(text: &str) -> bool {
+pub(super) fn is_image_like(text: &str) -> bool {
     if text.contains("@sha256:") {
         return true;
     }
@@ -356,7 +385,7 @@ fn is_image_like(text: &str) -> bool {
 }
 
 /// Whether a path ends like a picture or a disk, not like a repository.
-fn is_file_name(path: &str) -> bool {
+pub(super) fn is_file_name(path: &str) -> bool {
     let ending = path.rsplit('.').next().unwrap_or_default();
     ["png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "iso", "img", "qcow2", "vmdk", "vhd"].contains(&ending)
 }
