@@ -380,5 +380,266 @@ fn could_be_image(text: &str) -> bool {
 /// Whether a text below `images:` is an image whatever its key.
 fn is_certainly_image(text: &str) -> bool {
     let has_letter = || text.split([':', '@']).next().is_some_and(|name| name.contains(char::is_alphabetic));
-    kubernetes::is_image_like(text) && has_letter()
+    kubernetes::is_image_like(text) && has_letter() && !parts::is_digest(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+    use super::*;
+    use crate::manifest::{Alone, Beside, read as read_file};
+
+    const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    struct Files(&'static str);
+
+    impl Beside for Files {
+        fn read(&self, _: &Source, path: &str) -> Option<Arc<Source>> {
+            (path == "Chart.yaml").then(|| Source::new("c/Chart.yaml", self.0))
+        }
+    }
+
+    fn find(name: &str, text: &str, beside: &dyn Beside) -> Found {
+        read_file(&Source::new(name, text.replace("HEX", HEX)), beside, &mut Tree::default())
+    }
+
+    /// `line:column field written status`, and `= effective` where that differs, of every image.
+    fn lines(found: &Found) -> Vec<String> {
+        let line = |image: &LocatedImage| {
+            let at = image.place.start();
+            let line = format!("{}:{} {} {} {}", at.line, at.column, image.field, image.written, image.status());
+            let effective = image.effective().filter(|text| *text != image.written);
+            let line = effective.map_or(line.clone(), |effective| format!("{line} = {effective}"));
+            line.replace(HEX, "HEX")
+        };
+        found.images.iter().map(line).collect()
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(lines(&find("c/values.yaml", text, &Alone)), expected, "{text}");
+    }
+
+    #[test]
+    fn names_tell_values_files() {
+        let names = [
+            ("values.yaml", Some(Name::Defaults)),
+            ("a/values.yml", Some(Name::Defaults)),
+            ("values-prod.yaml", Some(Name::Overrides)),
+            ("values.prod.yaml", Some(Name::Overrides)),
+            ("values_prod.yaml", Some(Name::Overrides)),
+            ("prod-values.yaml", Some(Name::Overrides)),
+            ("prod.values.yaml", Some(Name::Overrides)),
+            ("values/prod.yaml", Some(Name::Folder)),
+            ("values.schema.json", None),
+            ("valuesfrom.yaml", None),
+            ("values.txt", None),
+            ("compose.yaml", None),
+        ];
+        for (name, expected) in names {
+            assert!(named(name) == expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn several_scalars_are_one_image() {
+        check("image:\n  repository: a/b\n  tag: '1'\n", &["3:9 image.tag a/b:1 unpinned"]);
+        check("image: {repository: a, tag: 1.10, digest: ''}\n", &["1:29 image.tag a:1.10 unpinned"]);
+        check(
+            "image: {registry: r.io, repository: a, digest: sha256:HEX}\n",
+            &["1:48 image.digest r.io/a@sha256:HEX pinned"],
+        );
+        check("image: {registry: r.io, repository: r.io/a, tag: x}\n", &["1:50 image.tag r.io/a:x unpinned"]);
+        check("image: {repository: a, tag: 1, sha: HEX}\n", &["1:37 image.sha a:1@sha256:HEX pinned"]);
+        check("image: {repository: a, tag: '1@sha256:HEX'}\n", &["1:30 image.tag a:1@sha256:HEX pinned"]);
+        check("image: {repository: a@sha256, tag: HEX}\n", &["1:36 image.tag a@sha256:HEX pinned"]);
+        check("image: {repository: 'a@sha256:HEX', tag: ''}\n", &["1:22 image.repository a@sha256:HEX pinned"]);
+        check(
+            "x: {registry: r.io, repository: a:2, version: sha256:HEX}\n",
+            &["1:47 x.version r.io/a:2@sha256:HEX pinned"],
+        );
+        check("x: {repository: a, tag: sha256:HEX}\n", &["1:25 x.tag a@sha256:HEX pinned"]);
+        check("x: {repository: a, pullPolicy: Always}\n", &["1:17 x.repository a unpinned"]);
+        check("image: {repository: a, digest: HEX}\n", &["1:32 image.digest a@HEX malformed"]);
+        check(
+            "image: {repository: a, tag: '1', digest: 'sha256:abc'}\n",
+            &["1:43 image.digest a:1@sha256:abc malformed"],
+        );
+        check("image: {name: a, tag: '1'}\n", &["1:24 image.tag a:1 unpinned"]);
+        check("a: [{image: {repository: b, tag: c}}]\n", &["1:34 a[0].image.tag b:c unpinned"]);
+        check(
+            "images: {a: {repository: b}, c: 'd/e:1', f: g}\n",
+            &["1:26 images.a.repository b unpinned", "1:34 images.c d/e:1 unpinned"],
+        );
+        check(
+            "image: {repository: 'a', tag: '{{ .Chart.AppVersion }}'}\n",
+            &["1:32 image.tag a:{{ .Chart.AppVersion }} unresolved"],
+        );
+    }
+
+    #[test]
+    fn an_image_text_has_its_parts_beside_it() {
+        check(
+            "c: {image: {registry: r.io, image: n/c, tag: v1, digest: 'sha256:HEX'}}\n",
+            &["1:59 c.image.digest r.io/n/c:v1@sha256:HEX pinned"],
+        );
+        check(
+            "global: {hub: r.io/istio}\npilot: {hub: '', tag: '', image: pilot}\n",
+            &["2:34 pilot.image r.io/istio/pilot unpinned"],
+        );
+        check("o: {image: t/o, version: v1, registry: q.io}\n", &["1:26 o.version q.io/t/o:v1 unpinned"]);
+        check("o: {image: t/o, tag: v1}\n", &["1:22 o.tag t/o:v1 unpinned"]);
+        check(
+            "driver: {repository: n.io/n, image: driver, version: '5'}\n",
+            &["1:55 driver.version n.io/n/driver:5 unpinned"],
+        );
+        check("image: d.io/e\nimageTag: '8'\n", &["2:12 imageTag d.io/e:8 unpinned"]);
+        check("initImage: a/b\ninitImageTag: '8'\n", &["2:16 initImageTag a/b:8 unpinned"]);
+        check("db: {image: 'a:1', version: '2'}\n", &["1:14 db.image a:1 unpinned"]);
+        check("db: {image: 'a:1', digest: 'sha256:HEX'}\n", &["1:29 db.digest a:1@sha256:HEX pinned"]);
+    }
+
+    #[test]
+    fn whole_references_stand_under_image_keys() {
+        check("image: a:1\n", &["1:8 image a:1 unpinned"]);
+        check(
+            "x: {image: busybox, initImage: 'b/c:1', osImage: linux}\n",
+            &["1:12 x.image busybox unpinned", "1:33 x.initImage b/c:1 unpinned"],
+        );
+        check("extraContainers:\n- name: a\n  image: b\n", &["3:10 extraContainers[0].image b unpinned"]);
+        check("extraContainers: |\n  - name: a\n    image: b:1 # c\n", &["3:12 extraContainers.image b:1 unpinned"]);
+        check("image: a:1@sha256:abc\n", &["1:8 image a:1@sha256:abc malformed"]);
+        check("image: App:1\n", &["1:8 image App:1 malformed"]);
+        check(
+            "extra:\n- apiVersion: v1\n  kind: Pod\n  metadata: {annotations: {image: 'x:1'}}\n  spec: {containers: [{image: a}]}\n",
+            &["5:31 extra[0].spec.containers[0].image a unpinned"],
+        );
+    }
+
+    #[test]
+    fn charts_override_registries_and_digests() {
+        check(
+            "global: {imageRegistry: m.io}\nimage: {registry: d.io, repository: a, tag: x}\n",
+            &["2:45 image.tag m.io/a:x unpinned"],
+        );
+        check("global: {image: {registry: m.io}}\nimage: {image: a, tag: x}\n", &["2:24 image.tag m.io/a:x unpinned"]);
+        check(
+            "image: {repository: a, tag: x, digest: 'sha256:HEX', useDigest: false}\n",
+            &["1:29 image.tag a:x unpinned"],
+        );
+        check("image: {override: 'b:2', repository: a, tag: x}\n", &["1:20 image.override b:2 unpinned"]);
+        check(
+            "image: {repository: a, tag: x, awsDigest: 'sha256:HEX', useDigest: true}\n",
+            &["1:29 image.tag a:x unresolved"],
+        );
+    }
+
+    #[test]
+    fn what_is_no_image_is_not_reported() {
+        for text in [
+            "image: {repository: '', tag: '1'}\n",
+            "image: {pullPolicy: Always, tag: ''}\nimagePullSecrets: [{name: a/b:1}]\n",
+            "image: ''\nx: {image: true}\ny: {image: https://e.com/a.png}\nz: {image: logo.png}\n",
+            "chart: {repository: 'https://charts.example.com', tag: '1'}\n",
+            "source: {repository: github.com/a/b, tag: '1'}\n",
+            "dep: {repository: 'oci://r.io/a', version: '1'}\n",
+            "backup: {repository: bucket/path}\npersistence: {image: 5}\n",
+            "podAnnotations: {image: 'a:1'}\n# image: b:1\n",
+        ] {
+            check(text, &[]);
+        }
+    }
+
+    #[test]
+    fn aliases_and_merges_stand_at_their_text() {
+        check("x: &x {repository: a, tag: '1'}\nimage: *x\n", &["1:29 image.tag a:1 unpinned"]);
+        check(
+            "x: &x {repository: a, tag: '1'}\nimage:\n  <<: *x\n  tag: '2'\n",
+            &["1:29 x.tag a:1 unpinned", "4:9 image.tag a:2 unpinned"],
+        );
+        let mut bomb = String::from("a0: &a0 [{image: 'a:1'}]\n");
+        for n in 1..60 {
+            bomb.push_str(&format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1));
+        }
+        check(&bomb, &["1:19 a0[0].image a:1 unpinned"]);
+    }
+
+    #[test]
+    fn the_app_version_is_the_tag_of_the_chart_alone() {
+        let chart = Files("appVersion: v9\ndependencies: [{name: redis}]\n");
+        let text = "image: {repository: a, tag: ''}\nredis: {image: {repository: r, tag: ''}}\n";
+        let found = find("c/values.yaml", text, &chart);
+        assert_eq!(
+            lines(&found),
+            ["1:21 image.repository a unpinned = a:v9", "2:29 redis.image.repository r unpinned"]
+        );
+        assert_eq!(found.images[0].related[0].place.text(), "v9");
+        assert_eq!(lines(&find("c/values-a.yaml", text, &chart))[0], "1:21 image.repository a unpinned");
+    }
+
+    #[test]
+    fn a_tag_over_the_values_of_a_chart_is_never_silence() {
+        let over = |text: &str| lines(&find("values-prod.yaml", text, &Alone));
+        assert_eq!(over("image: {tag: 1.2.3}\n"), ["1:14 image.tag 1.2.3 unresolved"]);
+        assert!(over("image: {tag: '1@sha256:HEX'}\n").is_empty());
+        assert!(over("image: {digest: 'sha256:HEX'}\nx: {tag: a}\n").is_empty());
+        check("image: {tag: 1.2.3}\n", &[]);
+    }
+
+    #[test]
+    fn any_text_is_read_without_panic() {
+        let config = Config { cases: 2000, failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let word = prop::sample::select(vec![
+            "image",
+            "repository",
+            "tag",
+            "digest",
+            ":",
+            ": ",
+            "\n",
+            "\n  ",
+            "- ",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            "&a ",
+            "*a",
+            "<<",
+            "|",
+            "\n    ",
+            "a/b",
+            "1",
+            "sha256:",
+            "é",
+            "'",
+            "\"",
+            "{{",
+            "}}",
+            "images",
+            "patches",
+            "patch",
+            "name",
+            "newTag",
+            "@",
+            "/*",
+            "#",
+        ]);
+        let names = ["values-a.yaml", "kustomization.yaml", "values/a.yaml"];
+        let text = prop::collection::vec(word, 0..40).prop_map(|words| words.concat());
+        let read = |text: String| {
+            for name in names {
+                find(name, &text, &Alone);
+            }
+            template::locate_lines(&Source::new("t.yaml", text), &mut Found::default());
+            Ok(())
+        };
+        runner.run(&text, read).unwrap();
+    }
 }

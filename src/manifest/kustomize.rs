@@ -222,3 +222,124 @@ fn read_transformers(document: &Document<'_>, found: &mut Found) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::{Alone, Found, read};
+    use crate::source::Source;
+    use crate::yaml::Tree;
+
+    const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn find(name: &str, text: &str) -> Found {
+        read(&Source::new(name, text.replace("HEX", HEX)), &Alone, &mut Tree::default())
+    }
+
+    /// `line:column field written status` of every image.
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let found = find("k/kustomization.yaml", text);
+        assert!(found.is_manifest, "{text}");
+        let line = |image: &super::LocatedImage| {
+            let at = image.place.start();
+            format!("{}:{} {} {} {}", at.line, at.column, image.field, image.written, image.status())
+                .replace(HEX, "HEX")
+        };
+        assert_eq!(found.images.iter().map(line).collect::<Vec<_>>(), expected, "{text}");
+    }
+
+    #[test]
+    fn an_entry_is_one_image_where_its_digest_or_tag_stands() {
+        check("images:\n- name: a\n  newTag: '1'\n", &["3:12 images[0].newTag a:1 unpinned"]);
+        check("images: [{name: a, newName: b, newTag: x}]\n", &["1:40 images[0].newTag b:x unpinned"]);
+        check("images: [{name: a, digest: 'sha256:HEX'}]\n", &["1:29 images[0].digest a@sha256:HEX pinned"]);
+        check(
+            "images: [{name: a, newTag: x, digest: 'sha256:HEX'}]\n",
+            &["1:40 images[0].digest a:x@sha256:HEX pinned"],
+        );
+        check("images: [{name: a, newTag: 'x@sha256:HEX'}]\n", &["1:29 images[0].newTag a:x@sha256:HEX pinned"]);
+        check("images: [{name: a, newTag: 'sha256:HEX'}]\n", &["1:29 images[0].newTag a:sha256:HEX malformed"]);
+        check("images: [{name: a, digest: HEX}]\n", &["1:28 images[0].digest a@HEX malformed"]);
+        check("images: [{name: a, newTag: '1', digest: ''}]\n", &["1:29 images[0].newTag a:1 unpinned"]);
+        check("images: [{name: a, newName: b}]\n", &["1:29 images[0].newName b unresolved"]);
+        check("images: [{name: a, newName: 'b:1'}]\n", &["1:30 images[0].newName b:1 unpinned"]);
+        check("images: [{name: a, tagSuffix: -x}]\n", &["1:31 images[0].tagSuffix a unpinned"]);
+        check("images: [{name: 'a:1', newTag: '2'}]\n", &["1:33 images[0].newTag a:2 unpinned"]);
+        check("images: [{name: a, newTag: '${TAG}'}]\n", &["1:29 images[0].newTag a:${TAG} unresolved"]);
+        check("Images: [{name: a, NewTag: '5'}]\n", &["1:29 images[0].NewTag a:5 unpinned"]);
+        check("imageTags: [{name: a, newTag: '5'}]\n", &["1:32 imageTags[0].newTag a:5 unpinned"]);
+        check("images: [{name: a, newTag: '5', NewTag: '6'}]\n", &["1:29 images[0].newTag a:5 unpinned"]);
+        check("images: [{name: a}, {name: 'a:1'}, {name: b, newTag: ''}]\n", &[]);
+    }
+
+    #[test]
+    fn inline_patches_set_images_too() {
+        let text = "\
+patches:
+- target: {kind: Pod}
+  patch: |-
+    - op: replace
+      path: /spec/containers/0/image
+      value: q:1
+    - {op: add, path: /spec/containers/-, value: {name: x, image: r}}
+    - {op: remove, path: /spec/containers/1}
+    - {op: test, path: /spec/containers/0/image, value: 'no:1'}
+- patch: '[{\"op\": \"add\", \"path\": \"/spec/containers\", \"value\": [{\"image\": \"s:1\"}]}]'
+- path: file.yaml
+- patch: \"kind: Pod\\napiVersion: v1\\nspec: {containers: [{image: 't:1'}]}\"
+patchesStrategicMerge:
+- file.yaml
+- |
+  apiVersion: apps/v1
+  kind: Deployment
+  spec: {template: {spec: {containers: [{name: c, image: u:1}]}}}
+";
+        check(
+            text,
+            &[
+                "6:14 patches[0].patch[0].value q:1 unpinned",
+                "7:67 patches[0].patch[1].value.image r unpinned",
+                "10:75 patches[1].patch[0].value[0].image s:1 unpinned",
+                "12:11 patches[3].patch.spec.containers[0].image t:1 unpinned",
+                "18:58 patchesStrategicMerge[1].spec.template.spec.containers[0].image u:1 unpinned",
+            ],
+        );
+    }
+
+    #[test]
+    fn charts_and_transformers_hold_images_too() {
+        check(
+            "helmCharts:\n- {name: a, repo: 'https://e.com', valuesInline: {image: {repository: a, tag: b}}}\n",
+            &["2:79 helmCharts[0].valuesInline.image.tag a:b unpinned"],
+        );
+        let text = "\
+transformers:
+- file.yaml
+- |-
+  apiVersion: builtin
+  kind: ImageTagTransformer
+  metadata: {name: x}
+  imageTag: {name: app, newTag: '9'}
+";
+        check(text, &["7:34 transformers[1].imageTag.newTag app:9 unpinned"]);
+    }
+
+    #[test]
+    fn a_kustomization_is_told_by_kind_or_name() {
+        let images = "images: [{name: a, newTag: x}]\n";
+        let typed = format!("apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n{images}");
+        assert_eq!(find("any.yaml", &typed).images.len(), 1);
+        assert_eq!(find("Kustomization", images).images.len(), 1);
+        assert!(find("any.yaml", images).images.is_empty());
+        let flux =
+            format!("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: {{{}}}\n", images.trim());
+        assert_eq!(find("kustomization.yaml", &flux).images[0].field, "spec.images[0].newTag");
+    }
+
+    #[test]
+    fn a_patch_that_cannot_be_read_is_never_silence() {
+        let found = find("kustomization.yaml", "patches:\n- patch: |-\n    a: [\n");
+        assert_eq!(found.unreadable.len(), 1);
+        assert!(found.unreadable[0].message.starts_with("the text in `patches[0].patch` cannot be read: "));
+    }
+}

@@ -1,6 +1,7 @@
 //! An image that is written as several scalars: which scalar is which part, and what they compose.
 
 use crate::manifest::merge;
+use crate::reference::ends_in_digest;
 use crate::yaml::Node;
 
 /// What the mappings around one say of it.
@@ -110,7 +111,7 @@ fn is_address(text: &str) -> bool {
 }
 
 /// Whether a text is meant as a digest; whether it is one is judged with the whole reference.
-fn is_digest(text: &str) -> bool {
+pub(super) fn is_digest(text: &str) -> bool {
     text.starts_with("sha256:") || text.starts_with("sha512:")
 }
 
@@ -149,7 +150,7 @@ impl<'t> Parts<'t> {
                     parts.base = Some(name);
                 }
                 Some(_) => return None,
-                None if overrides && parts.tag.is_some() && parts.digest.is_none() => parts.form = Form::TagAlone,
+                None if overrides && parts.is_unpinned_tag() => parts.form = Form::TagAlone,
                 None => return None,
             },
         }
@@ -250,6 +251,11 @@ impl<'t> Parts<'t> {
         }
         self.base = Some(image);
         Some(())
+    }
+
+    fn is_unpinned_tag(&self) -> bool {
+        let tag = self.tag.and_then(|(_, tag)| tag.string());
+        self.digest.is_none() && tag.is_some_and(|tag| !ends_in_digest(tag))
     }
 
     /// Whether a value is the one that gives the image its name, so that it is not one by itself.
