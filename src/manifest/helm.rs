@@ -168,11 +168,20 @@ struct Walk<'d, 't> {
     path: String,
     /// Nodes that were entered through an alias: each is walked once, however many aliases name it.
     entered: HashSet<u32>,
+    indexes: merge::Indexes<'t>,
 }
 
 impl<'d, 't> Walk<'d, 't> {
     fn new(document: &'d Document<'t>, found: &'d mut Found, overrides: bool, chart: Option<Chart>) -> Self {
-        Self { document, found, overrides, chart, path: String::new(), entered: HashSet::new() }
+        Self {
+            document,
+            found,
+            overrides,
+            chart,
+            path: String::new(),
+            entered: HashSet::new(),
+            indexes: merge::Indexes::default(),
+        }
     }
 
     /// Does something with the path one step longer.
@@ -220,8 +229,12 @@ impl<'d, 't> Walk<'d, 't> {
             kubernetes::read_part(&Document { ..*self.document }, node, None, &self.path, self.found);
             return;
         }
-        let scope = outer.within(node);
-        let parts = Parts::gather(&|key| named_entry(node, key), &scope, self.overrides);
+        let index = self.indexes.of(node);
+        let scope = match index.get("global") {
+            Some((_, global)) if global.is_mapping() => outer.within(|path| self.text_at(global, path)),
+            _ => *outer,
+        };
+        let parts = Parts::gather(&|key| scalar_entry(&index, key), &scope, self.overrides);
         if let Some(parts) = &parts {
             self.report_parts(parts, false);
         }
@@ -240,7 +253,7 @@ impl<'d, 't> Walk<'d, 't> {
             }
             self.below(name, |walk| {
                 if value.scalar().is_some() {
-                    walk.string_or_parts(name, node, value, &scope);
+                    walk.string_or_parts(name, &index, value, &scope);
                 } else {
                     walk.node(value, &scope.below(name));
                 }
@@ -248,10 +261,14 @@ impl<'d, 't> Walk<'d, 't> {
         }
     }
 
+    fn text_at(&mut self, node: Node<'t>, path: &[&str]) -> Option<&'t str> {
+        path.iter().try_fold(node, |node, key| self.indexes.of(node).get(key).map(|(_, value)| value))?.string()
+    }
+
     /// A scalar: `fooImage` may have `fooImageTag` beside it.
-    fn string_or_parts(&mut self, name: &'t str, node: Node<'t>, value: Node<'t>, scope: &Scope<'t>) {
+    fn string_or_parts(&mut self, name: &'t str, index: &merge::Index<'t>, value: Node<'t>, scope: &Scope<'t>) {
         if name.len() > "image".len() && is_image_key(name) {
-            let beside = |suffix: &str| named_entry(node, &format!("{name}{suffix}"));
+            let beside = |suffix: &str| scalar_entry(index, &format!("{name}{suffix}"));
             let tag = beside("Tag").or_else(|| beside("_tag"));
             let digest = beside("Digest").or_else(|| beside("_digest"));
             if let Some(parts) = Parts::of_text((name, value), tag, digest) {
@@ -338,10 +355,9 @@ fn image_at(found: &mut Found, index: usize, change: impl FnOnce(&mut LocatedIma
     }
 }
 
-/// The entry of a key whose value is a scalar, through merge keys.
-fn named_entry<'t>(node: Node<'t>, key: &str) -> Option<(&'t str, Node<'t>)> {
-    let (name, value) = merge::entry(node, key)?;
-    value.scalar().and(Some((name.scalar()?, value)))
+/// The entry of a key whose value is a scalar.
+fn scalar_entry<'t>(index: &merge::Index<'t>, key: &str) -> Option<merge::Entry<'t>> {
+    index.get(key).filter(|(_, value)| value.scalar().is_some())
 }
 
 /// Keys below which no image stands although texts may look like one.
@@ -563,7 +579,7 @@ mod tests {
         );
         let mut bomb = String::from("a0: &a0 [{image: 'a:1'}]\n");
         for n in 1..60 {
-            bomb.push_str(&format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1));
+            let _ = writeln!(bomb, "a{n}: &a{n} [*a{0}, *a{0}, *a{0}]", n - 1);
         }
         check(&bomb, &["1:19 a0[0].image a:1 unpinned"]);
     }

@@ -4,6 +4,7 @@
 //! an object nested in a custom resource need no case of their own. Sources: the Kubernetes API (`PodSpec`,
 //! `Container`, `ImageVolumeSource`), the Tekton and Argo Workflows references.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::embedded::join;
@@ -146,12 +147,12 @@ struct Walk<'d, 't> {
     path: Vec<Step<'t>>,
     resource: Option<String>,
     /// Nodes that were entered through an alias: each is walked once, however many aliases name it.
-    entered: Vec<u32>,
+    entered: HashSet<u32>,
 }
 
 impl<'d, 't> Walk<'d, 't> {
     fn new(document: &'d Document<'t>, found: &'d mut Found, kind: &'static str, free: Free) -> Self {
-        Self { document, found, kind, free, patterns: false, path: Vec::new(), resource: None, entered: Vec::new() }
+        Self { document, found, kind, free, patterns: false, path: Vec::new(), resource: None, entered: HashSet::new() }
     }
 
     /// An object with `apiVersion` and `kind`, at the top or nested.
@@ -185,10 +186,9 @@ impl<'d, 't> Walk<'d, 't> {
     fn node(&mut self, node: Node<'t>) {
         let node = if node.kind() == NodeKind::Alias {
             let Some(target) = node.resolve() else { return };
-            if self.entered.contains(&target.id()) {
+            if !self.entered.insert(target.id()) {
                 return;
             }
-            self.entered.push(target.id());
             target
         } else {
             node
@@ -277,8 +277,7 @@ impl<'d, 't> Walk<'d, 't> {
     fn merged(&mut self, value: Node<'t>) {
         let sources = if value.is_sequence() { value.items().collect() } else { vec![value] };
         for source in sources.into_iter().filter_map(Node::resolve) {
-            if !self.entered.contains(&source.id()) {
-                self.entered.push(source.id());
+            if self.entered.insert(source.id()) {
                 self.container(source);
             }
         }

@@ -1,14 +1,16 @@
 //! An image that is written as several scalars: which scalar is which part, and what they compose.
 
-use crate::manifest::merge;
+use crate::manifest::merge::Entry as Part;
 use crate::reference::ends_in_digest;
 use crate::yaml::Node;
 
 /// What the mappings around one say of it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Scope<'t> {
-    /// The nearest `global:`.
-    global: Option<Node<'t>>,
+    /// The registry that the nearest `global:` puts in place of every other.
+    overriding: Option<&'t str>,
+    /// The registry that it gives to images without one.
+    filling: Option<&'t str>,
     /// A key on the way here names an image (`image`, `initContainerImage`, `images`).
     pub(super) is_image: bool,
     /// The last key on the way here does.
@@ -23,17 +25,19 @@ impl<'t> Scope<'t> {
         let lower = key.to_ascii_lowercase();
         let is_own_image = lower.contains("image") && !lower.contains("imagepull");
         let is_source = matches!(lower.as_str(), "chart" | "git" | "source" | "helm");
-        Self { global: self.global, is_image: self.is_image || is_own_image, is_own_image, is_source }
+        Self { is_image: self.is_image || is_own_image, is_own_image, is_source, ..*self }
     }
 
-    /// The scope inside a mapping, whose `global:` is nearer than one outside.
-    pub(super) fn within(&self, node: Node<'t>) -> Self {
-        let global = node.get("global").filter(|global| global.is_mapping());
-        Self { global: global.or(self.global), ..*self }
-    }
-
-    fn global(&self, path: &[&str]) -> Option<&'t str> {
-        path.iter().try_fold(self.global?, |node, key| merge::get(node, key))?.string().filter(|text| !text.is_empty())
+    /// The scope inside a mapping whose `global:` is nearer than one outside; `global` gives its texts by path.
+    pub(super) fn within(&self, mut global: impl FnMut(&[&str]) -> Option<&'t str>) -> Self {
+        let mut text = |path: &[&str]| global(path).filter(|text| !text.is_empty());
+        let overriding = [&["imageRegistry"][..], &["cattle", "systemDefaultRegistry"], &["systemDefaultRegistry"]];
+        let filling = [&["image", "registry"][..], &["hub"]];
+        Self {
+            overriding: overriding.into_iter().find_map(&mut text),
+            filling: filling.into_iter().find_map(&mut text),
+            ..*self
+        }
     }
 }
 
@@ -46,9 +50,6 @@ pub(super) enum Form {
     /// Cilium: one digest for each cloud, and the chart chooses.
     SeveralDigests,
 }
-
-/// A scalar under its key.
-type Part<'t> = (&'t str, Node<'t>);
 
 /// The scalars of one image.
 pub(super) struct Parts<'t> {
@@ -89,10 +90,7 @@ fn registry_of<'t>(get: &dyn Fn(&str) -> Option<Part<'t>>, scope: &Scope<'t>, ba
     if own.is_none() && has_domain {
         return String::new();
     }
-    let overriding = [&["imageRegistry"][..], &["cattle", "systemDefaultRegistry"], &["systemDefaultRegistry"]];
-    let filling = [&["image", "registry"][..], &["hub"]];
-    let global = |paths: &[&[&str]]| paths.iter().find_map(|path| scope.global(path));
-    let registry = global(&overriding).or(own.filter(|own| !own.is_empty())).or_else(|| global(&filling));
+    let registry = scope.overriding.or(own.filter(|own| !own.is_empty())).or(scope.filling);
     registry.unwrap_or_default().trim_end_matches('/').to_owned()
 }
 
@@ -106,7 +104,7 @@ fn has_version(part: Part<'_>) -> bool {
 fn is_address(text: &str) -> bool {
     text.contains("://")
         || text.starts_with("git@")
-        || text.ends_with(".git")
+        || text.strip_suffix(".git").is_some()
         || CODE_HOSTS.iter().any(|host| text.starts_with(host))
 }
 
@@ -149,9 +147,8 @@ impl<'t> Parts<'t> {
                 Some(name) if parts.has_version() || get("tag").is_some() || registry(get).is_some() => {
                     parts.base = Some(name);
                 }
-                Some(_) => return None,
                 None if overrides && parts.is_unpinned_tag() => parts.form = Form::TagAlone,
-                None => return None,
+                _ => return None,
             },
         }
         parts.registry = registry_of(get, scope, parts.base.and_then(|(_, base)| base.string()).unwrap_or_default());
