@@ -224,6 +224,20 @@ pub struct Unreadable {
     pub help: Option<String>,
 }
 
+/// How deep a walk goes: aliases nest deeper than the text does, and the stack is not without end.
+const MAX_DEPTH: usize = 256;
+
+impl Unreadable {
+    /// What stands too deep to be read.
+    fn too_deep(source: &Arc<Source>, node: Node<'_>) -> Self {
+        Self {
+            place: Place::new(source, node.span()),
+            message: format!("this stands more than {MAX_DEPTH} levels deep, counting through aliases"),
+            help: Some("write what is deployed without nesting it through aliases".to_owned()),
+        }
+    }
+}
+
 /// Everything found in one file.
 #[derive(Debug, Default)]
 pub struct Found {

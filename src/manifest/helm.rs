@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use self::parts::{Form, Parts, Scope};
 use super::embedded::{self, join};
-use super::{Document, Found, Kind, LocatedImage, Reader, Related, State, kubernetes, merge};
+use super::{Document, Found, Kind, LocatedImage, MAX_DEPTH, Reader, Related, State, Unreadable, kubernetes, merge};
 use crate::reference::Reference;
 use crate::source::{Place, Source};
 use crate::yaml::{Node, NodeKind, Style, Tree};
@@ -169,6 +169,7 @@ struct Walk<'d, 't> {
     /// Nodes that were entered through an alias: each is walked once, however many aliases name it.
     entered: HashSet<u32>,
     indexes: merge::Indexes<'t>,
+    depth: usize,
 }
 
 impl<'d, 't> Walk<'d, 't> {
@@ -181,6 +182,7 @@ impl<'d, 't> Walk<'d, 't> {
             path: String::new(),
             entered: HashSet::new(),
             indexes: merge::Indexes::default(),
+            depth: 0,
         }
     }
 
@@ -200,6 +202,16 @@ impl<'d, 't> Walk<'d, 't> {
         if node.kind() == NodeKind::Alias && !self.entered.insert(target.id()) {
             return;
         }
+        if self.depth == MAX_DEPTH {
+            self.found.unreadable.push(Unreadable::too_deep(self.document.source, node));
+            return;
+        }
+        self.depth += 1;
+        self.collection(target, scope);
+        self.depth -= 1;
+    }
+
+    fn collection(&mut self, target: Node<'t>, scope: &Scope<'t>) {
         match target.kind() {
             NodeKind::Mapping => self.mapping(target, scope),
             NodeKind::Sequence => {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::embedded::join;
-use super::{Document, Found, Kind, LocatedImage, Reader, State, gitops};
+use super::{Document, Found, Kind, LocatedImage, MAX_DEPTH, Reader, State, Unreadable, gitops};
 use crate::reference::Reference;
 use crate::yaml::{Node, NodeKind};
 
@@ -146,13 +146,25 @@ struct Walk<'d, 't> {
     patterns: bool,
     path: Vec<Step<'t>>,
     resource: Option<String>,
-    /// Nodes that were entered through an alias: each is walked once, however many aliases name it.
-    entered: HashSet<u32>,
+    /// Nodes that were entered through an alias, and whether as containers: each is walked once, however many aliases
+    /// name it.
+    entered: HashSet<(u32, bool)>,
+    depth: usize,
 }
 
 impl<'d, 't> Walk<'d, 't> {
     fn new(document: &'d Document<'t>, found: &'d mut Found, kind: &'static str, free: Free) -> Self {
-        Self { document, found, kind, free, patterns: false, path: Vec::new(), resource: None, entered: HashSet::new() }
+        Self {
+            document,
+            found,
+            kind,
+            free,
+            patterns: false,
+            path: Vec::new(),
+            resource: None,
+            entered: HashSet::new(),
+            depth: 0,
+        }
     }
 
     /// An object with `apiVersion` and `kind`, at the top or nested.
@@ -184,15 +196,29 @@ impl<'d, 't> Walk<'d, 't> {
     }
 
     fn node(&mut self, node: Node<'t>) {
-        let node = if node.kind() == NodeKind::Alias {
-            let Some(target) = node.resolve() else { return };
-            if !self.entered.insert(target.id()) {
-                return;
-            }
-            target
-        } else {
-            node
-        };
+        let Some(node) = self.enter(node, false) else { return };
+        self.deeper(node, Self::collection);
+    }
+
+    /// The node itself, or what an alias stands for where it has not been walked through one before.
+    fn enter(&mut self, node: Node<'t>, is_container: bool) -> Option<Node<'t>> {
+        let target = node.resolve()?;
+        let is_new = node.kind() != NodeKind::Alias || self.entered.insert((target.id(), is_container));
+        is_new.then_some(target)
+    }
+
+    /// Walks into a node unless it stands too deep.
+    fn deeper(&mut self, node: Node<'t>, walk: impl FnOnce(&mut Self, Node<'t>)) {
+        if self.depth == MAX_DEPTH {
+            self.found.unreadable.push(Unreadable::too_deep(self.document.source, node));
+            return;
+        }
+        self.depth += 1;
+        walk(self, node);
+        self.depth -= 1;
+    }
+
+    fn collection(&mut self, node: Node<'t>) {
         match node.kind() {
             NodeKind::Mapping => match (text_of(node, "apiVersion"), text_of(node, "kind")) {
                 (Some(api), Some(kind)) => self.object(node, api, kind),
@@ -241,6 +267,7 @@ impl<'d, 't> Walk<'d, 't> {
     }
 
     fn containers(&mut self, list: Node<'t>) {
+        let Some(list) = self.enter(list, true) else { return };
         for (index, item) in list.items().enumerate() {
             self.path.push(Step::Index(index));
             self.container(item);
@@ -250,7 +277,12 @@ impl<'d, 't> Walk<'d, 't> {
 
     /// A mapping in a place where only a container can stand: its image is one, whatever its text.
     fn container(&mut self, node: Node<'t>) {
-        let Some(node) = node.resolve() else { return };
+        if let Some(node) = self.enter(node, true) {
+            self.deeper(node, Self::fields_of_container);
+        }
+    }
+
+    fn fields_of_container(&mut self, node: Node<'t>) {
         for (key, value) in node.entries() {
             match key.scalar() {
                 Some("image") => {
@@ -275,11 +307,10 @@ impl<'d, 't> Walk<'d, 't> {
 
     /// What a merge key brings into a container: the text stands at the anchor.
     fn merged(&mut self, value: Node<'t>) {
-        let sources = if value.is_sequence() { value.items().collect() } else { vec![value] };
-        for source in sources.into_iter().filter_map(Node::resolve) {
-            if self.entered.insert(source.id()) {
-                self.container(source);
-            }
+        if value.is_sequence() {
+            self.containers(value);
+        } else {
+            self.container(value);
         }
     }
 
