@@ -4,6 +4,7 @@
 //! `HelmChart` reference.
 
 use super::embedded::join;
+use super::merge::Once;
 use super::{Document, Found, LocatedImage, helm, kubernetes, kustomize};
 use crate::source::Span;
 use crate::yaml::Node;
@@ -14,24 +15,25 @@ pub(super) fn read(
     object: Node<'_>,
     (api, kind): (&str, &str),
     path: &str,
+    once: &mut Once,
     found: &mut Found,
 ) -> bool {
-    let Some(spec) = object.get("spec") else { return false };
+    let Some(spec) = once.get(object, "spec") else { return false };
     let path = join(path, "spec");
     match (api.split('/').next().unwrap_or_default(), kind) {
-        ("helm.toolkit.fluxcd.io", "HelmRelease") => helm_release(document, spec, &path, found),
-        ("kustomize.toolkit.fluxcd.io", "Kustomization") => kustomization(document, spec, &path, found),
-        ("helm.cattle.io", "HelmChart" | "HelmChartConfig") => helm_chart(document, spec, &path, found),
-        ("argoproj.io", "Application") => application(document, spec, &path, found),
-        ("argoproj.io", "ApplicationSet") => application_set(document, spec, &path, found),
+        ("helm.toolkit.fluxcd.io", "HelmRelease") => helm_release(document, spec, &path, once, found),
+        ("kustomize.toolkit.fluxcd.io", "Kustomization") => kustomization(document, spec, &path, once, found),
+        ("helm.cattle.io", "HelmChart" | "HelmChartConfig") => helm_chart(document, spec, &path, once, found),
+        ("argoproj.io", "Application") => application(document, spec, &path, once, found),
+        ("argoproj.io", "ApplicationSet") => application_set(document, spec, &path, once, found),
         _ => return false,
     }
     true
 }
 
 /// Values are an object here, a text there.
-fn values(document: &Document<'_>, holder: Node<'_>, key: &str, path: &str, found: &mut Found) {
-    let Some(value) = holder.get(key) else { return };
+fn values(document: &Document<'_>, holder: Node<'_>, key: &str, path: &str, once: &mut Once, found: &mut Found) {
+    let Some(value) = once.get(holder, key) else { return };
     let path = join(path, key);
     if value.is_mapping() {
         helm::read_values(document, value, &path, found);
@@ -40,25 +42,25 @@ fn values(document: &Document<'_>, holder: Node<'_>, key: &str, path: &str, foun
     }
 }
 
-fn helm_release(document: &Document<'_>, spec: Node<'_>, path: &str, found: &mut Found) {
-    values(document, spec, "values", path, found);
-    for (index, renderer) in spec.get("postRenderers").into_iter().flat_map(Node::items).enumerate() {
-        if let Some(overlay) = renderer.get("kustomize") {
-            kustomization(document, overlay, &join(path, &format!("postRenderers[{index}].kustomize")), found);
+fn helm_release(document: &Document<'_>, spec: Node<'_>, path: &str, once: &mut Once, found: &mut Found) {
+    values(document, spec, "values", path, once, found);
+    for (index, renderer) in once.items(spec, "postRenderers") {
+        if let Some(overlay) = once.get(renderer, "kustomize") {
+            kustomization(document, overlay, &join(path, &format!("postRenderers[{index}].kustomize")), once, found);
         }
     }
 }
 
 /// `images` and patches in the form of a kustomization.
-fn kustomization(document: &Document<'_>, spec: Node<'_>, path: &str, found: &mut Found) {
-    kustomize::read_images(document, spec.get("images"), &join(path, "images"), found);
-    kustomize::read_patches(document, spec, path, found);
+fn kustomization(document: &Document<'_>, spec: Node<'_>, path: &str, once: &mut Once, found: &mut Found) {
+    kustomize::read_images(document, spec.get("images"), &join(path, "images"), once, found);
+    kustomize::read_patches(document, spec, path, once, found);
 }
 
-fn helm_chart(document: &Document<'_>, spec: Node<'_>, path: &str, found: &mut Found) {
-    values(document, spec, "valuesContent", path, found);
-    values(document, spec, "values", path, found);
-    if let Some(set) = spec.get("set") {
+fn helm_chart(document: &Document<'_>, spec: Node<'_>, path: &str, once: &mut Once, found: &mut Found) {
+    values(document, spec, "valuesContent", path, once, found);
+    values(document, spec, "values", path, once, found);
+    if let Some(set) = once.get(spec, "set") {
         let parameters = set.entries().filter_map(|(key, value)| {
             let name = key.scalar()?;
             Some((name, value, join(path, &format!("set.{name}"))))
@@ -71,43 +73,43 @@ fn helm_chart(document: &Document<'_>, spec: Node<'_>, path: &str, found: &mut F
     }
 }
 
-fn application(document: &Document<'_>, spec: Node<'_>, path: &str, found: &mut Found) {
-    if let Some(source) = spec.get("source") {
-        application_source(document, source, &join(path, "source"), found);
+fn application(document: &Document<'_>, spec: Node<'_>, path: &str, once: &mut Once, found: &mut Found) {
+    if let Some(source) = once.get(spec, "source") {
+        application_source(document, source, &join(path, "source"), once, found);
     }
-    for (index, source) in spec.get("sources").into_iter().flat_map(Node::items).enumerate() {
-        application_source(document, source, &join(path, &format!("sources[{index}]")), found);
+    for (index, source) in once.items(spec, "sources") {
+        application_source(document, source, &join(path, &format!("sources[{index}]")), once, found);
     }
 }
 
-fn application_set(document: &Document<'_>, spec: Node<'_>, path: &str, found: &mut Found) {
-    if let Some(spec) = spec.at_path(&["template", "spec"]) {
-        application(document, spec, &join(path, "template.spec"), found);
+fn application_set(document: &Document<'_>, spec: Node<'_>, path: &str, once: &mut Once, found: &mut Found) {
+    if let Some(spec) = once.get(spec, "template").and_then(|it| once.get(it, "spec")) {
+        application(document, spec, &join(path, "template.spec"), once, found);
     }
-    if let Some(patch) = spec.get("templatePatch") {
+    if let Some(patch) = once.get(spec, "templatePatch") {
         // A text that a template language fills in: its lines are read as those of a chart's template.
         helm::read_template_text(document, patch, &join(path, "templatePatch"), found);
     }
 }
 
-fn application_source(document: &Document<'_>, source: Node<'_>, path: &str, found: &mut Found) {
-    if let Some(chart) = source.get("helm") {
+fn application_source(document: &Document<'_>, source: Node<'_>, path: &str, once: &mut Once, found: &mut Found) {
+    if let Some(chart) = once.get(source, "helm") {
         let path = join(path, "helm");
-        values(document, chart, "values", &path, found);
-        values(document, chart, "valuesObject", &path, found);
-        let items = chart.get("parameters").into_iter().flat_map(Node::items).enumerate();
-        let parameters = items.filter_map(|(index, item)| {
+        values(document, chart, "values", &path, once, found);
+        values(document, chart, "valuesObject", &path, once, found);
+        let items = once.items(chart, "parameters");
+        let parameters = items.into_iter().filter_map(|(index, item)| {
             let name = item.get("name")?.string()?;
             Some((name, item.get("value")?, join(&path, &format!("parameters[{index}].value"))))
         });
         helm::read_parameters(document, &parameters.collect::<Vec<_>>(), found);
     }
-    if let Some(overlay) = source.get("kustomize") {
+    if let Some(overlay) = once.get(source, "kustomize") {
         let path = join(path, "kustomize");
-        for (index, image) in overlay.get("images").into_iter().flat_map(Node::items).enumerate() {
+        for (index, image) in once.items(overlay, "images") {
             argo_image(document, image, join(&path, &format!("images[{index}]")), found);
         }
-        kustomize::read_patches(document, overlay, &path, found);
+        kustomize::read_patches(document, overlay, &path, once, found);
     }
 }
 

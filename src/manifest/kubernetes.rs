@@ -1,6 +1,6 @@
 //! Kubernetes objects, built-in and custom, in YAML and JSON.
 //!
-//! One walk serves all of them: pod-shaped lists are found at any depth, so that a CronJob, a `List`, a Tekton task and
+//! One walk serves all of them: pod-shaped lists are found at any depth, so that a `CronJob`, a `List`, a Tekton task and
 //! an object nested in a custom resource need no case of their own. Sources: the Kubernetes API (`PodSpec`,
 //! `Container`, `ImageVolumeSource`), the Tekton and Argo Workflows references.
 
@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::embedded::join;
+use super::merge::Once;
 use super::{Document, Found, Kind, LocatedImage, MAX_DEPTH, Reader, State, Unreadable, gitops};
 use crate::reference::Reference;
 use crate::yaml::{Node, NodeKind};
@@ -149,6 +150,8 @@ struct Walk<'d, 't> {
     /// Nodes that were entered through an alias, and whether as containers: each is walked once, however many aliases
     /// name it.
     entered: HashSet<(u32, bool)>,
+    /// The same for what charts and overlays are given.
+    once: Once,
     depth: usize,
 }
 
@@ -163,6 +166,7 @@ impl<'d, 't> Walk<'d, 't> {
             path: Vec::new(),
             resource: None,
             entered: HashSet::new(),
+            once: Once::default(),
             depth: 0,
         }
     }
@@ -185,7 +189,7 @@ impl<'d, 't> Walk<'d, 't> {
             std::mem::replace(&mut self.resource, resource),
         );
         let before = self.found.images.len();
-        if gitops::read(self.document, node, (api, kind), &self.field_name(), self.found) {
+        if gitops::read(self.document, node, (api, kind), &self.field_name(), &mut self.once, self.found) {
             for image in self.found.images.iter_mut().skip(before) {
                 image.resource.clone_from(&self.resource);
             }
@@ -307,10 +311,10 @@ impl<'d, 't> Walk<'d, 't> {
 
     /// What a merge key brings into a container: the text stands at the anchor.
     fn merged(&mut self, value: Node<'t>) {
-        if value.is_sequence() {
-            self.containers(value);
-        } else {
+        if !value.is_sequence() {
             self.container(value);
+        } else if let Some(list) = self.enter(value, true) {
+            list.items().for_each(|source| self.container(source));
         }
     }
 

@@ -4,7 +4,8 @@
 //! rules of [`ImageEntry`] are tested.
 
 use super::embedded::{self, join};
-use super::{Document, Found, Kind, LocatedImage, Reader, State, helm, kubernetes, merge};
+use super::merge::{self, Once};
+use super::{Document, Found, Kind, LocatedImage, Reader, State, helm, kubernetes};
 use crate::yaml::Node;
 
 /// The kind.
@@ -127,28 +128,38 @@ fn read(document: &Document<'_>, found: &mut Found) -> bool {
     if !is_kustomization {
         return false;
     }
+    let once = &mut Once::default();
     // `imageTags` is what `images` was called: kustomize still reads it.
     for key in ["images", "imageTags"] {
-        read_images(document, field(root, key).map(|(_, list)| list), key, found);
+        let list = field(root, key).map(|(_, list)| list);
+        read_images(document, list, key, once, found);
     }
-    read_patches(document, root, "", found);
-    read_transformers(document, found);
-    for (index, chart) in items(root, "helmCharts") {
-        if let Some((_, values)) = field(chart, "valuesInline") {
+    read_patches(document, root, "", once, found);
+    read_transformers(document, once, found);
+    for (index, chart) in items(root, "helmCharts", once) {
+        if let Some(values) = field(chart, "valuesInline").and_then(|(_, values)| once.enter(values)) {
             helm::read_values(document, values, &format!("helmCharts[{index}].valuesInline"), found);
         }
     }
     true
 }
 
-fn items<'t>(node: Node<'t>, key: &str) -> impl Iterator<Item = (usize, Node<'t>)> + use<'t> {
-    field(node, key).into_iter().flat_map(|(_, list)| list.items()).enumerate()
+fn items<'t>(node: Node<'t>, key: &str, once: &mut Once) -> Vec<(usize, Node<'t>)> {
+    let list = field(node, key).and_then(|(_, list)| once.enter(list));
+    let items = list.into_iter().flat_map(Node::items).enumerate();
+    items.filter_map(|(index, item)| Some((index, once.enter(item)?))).collect()
 }
 
 /// A list of entries, of a kustomization or of an object that holds one.
-pub(super) fn read_images(document: &Document<'_>, list: Option<Node<'_>>, path: &str, found: &mut Found) {
-    for (index, entry) in list.into_iter().flat_map(Node::items).enumerate() {
-        read_entries(document, Some(entry), &format!("{path}[{index}]"), found);
+pub(super) fn read_images(
+    document: &Document<'_>,
+    list: Option<Node<'_>>,
+    path: &str,
+    once: &mut Once,
+    found: &mut Found,
+) {
+    for (index, entry) in list.and_then(|list| once.enter(list)).into_iter().flat_map(Node::items).enumerate() {
+        read_entries(document, once.enter(entry), &format!("{path}[{index}]"), found);
     }
 }
 
@@ -168,18 +179,16 @@ fn read_entries(document: &Document<'_>, entry: Option<Node<'_>>, path: &str, fo
 }
 
 /// Inline patches: strategic merge patches, which are partial objects, and JSON patches.
-pub(super) fn read_patches(document: &Document<'_>, node: Node<'_>, path: &str, found: &mut Found) {
+pub(super) fn read_patches(document: &Document<'_>, node: Node<'_>, path: &str, once: &mut Once, found: &mut Found) {
     for key in ["patches", "patchesJson6902"] {
-        for (index, patch) in items(node, key) {
-            let name = join(path, &format!("{key}[{index}].patch"));
-            if let Some((_, text)) = field(patch, "patch") {
-                read_patch(document, text, &name, found);
+        for (index, patch) in items(node, key, once) {
+            if let Some(text) = field(patch, "patch").and_then(|(_, text)| once.enter(text)) {
+                read_patch(document, text, &join(path, &format!("{key}[{index}].patch")), found);
             }
         }
     }
-    for (index, patch) in items(node, "patchesStrategicMerge") {
-        let name = join(path, &format!("patchesStrategicMerge[{index}]"));
-        read_patch(document, patch, &name, found);
+    for (index, patch) in items(node, "patchesStrategicMerge", once) {
+        read_patch(document, patch, &join(path, &format!("patchesStrategicMerge[{index}]")), found);
     }
 }
 
@@ -208,9 +217,9 @@ fn read_patch_document(document: &Document<'_>, path: &str, found: &mut Found) {
 }
 
 /// Transformers written in the kustomization itself.
-fn read_transformers(document: &Document<'_>, found: &mut Found) {
+fn read_transformers(document: &Document<'_>, once: &mut Once, found: &mut Found) {
     for key in ["transformers", "generators"] {
-        for (index, text) in items(document.root, key) {
+        for (index, text) in items(document.root, key, once) {
             if text.string().is_some_and(|text| text.contains('\n')) {
                 let name = format!("{key}[{index}]");
                 embedded::read(document, text, &name, found, &mut |inner, found| {

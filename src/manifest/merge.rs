@@ -1,13 +1,37 @@
 //! YAML merge keys: what a mapping holds once its `<<` is merged in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::yaml::Node;
+use crate::yaml::{Node, NodeKind};
 
 /// How far merges are followed, so that a bomb of them costs no more than it has text.
 const MAX_DEPTH: usize = 8;
 const MAX_SOURCES: usize = 64;
+
+/// The nodes that were read through an alias: each is read once, however many aliases name it.
+#[derive(Default)]
+pub(super) struct Once(HashSet<u32>);
+
+impl Once {
+    /// The node itself, or what an alias stands for the first time it is met.
+    pub(super) fn enter<'t>(&mut self, node: Node<'t>) -> Option<Node<'t>> {
+        let target = node.resolve()?;
+        let is_new = node.kind() != NodeKind::Alias || self.0.insert(target.id());
+        is_new.then_some(target)
+    }
+
+    /// The value of a key, in the same way.
+    pub(super) fn get<'t>(&mut self, node: Node<'t>, key: &str) -> Option<Node<'t>> {
+        self.enter(node.get(key)?)
+    }
+
+    /// The items of the list under a key with their numbers, in the same way.
+    pub(super) fn items<'t>(&mut self, node: Node<'t>, key: &str) -> Vec<(usize, Node<'t>)> {
+        let list = self.get(node, key).into_iter().flat_map(Node::items).enumerate();
+        list.filter_map(|(index, item)| Some((index, self.enter(item)?))).collect()
+    }
+}
 
 /// An entry under its key.
 pub(super) type Entry<'t> = (&'t str, Node<'t>);
