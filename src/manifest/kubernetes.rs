@@ -608,4 +608,18 @@ spec:
         assert_eq!(found.unreadable.len(), 1);
         assert_eq!(found.unreadable[0].message, "no anchor `gone` stands before this alias");
     }
+
+    #[test]
+    fn chains_of_aliases_neither_multiply_nor_end_the_stack() {
+        let chain = |links: usize, link: &dyn Fn(usize) -> String| (1..links).map(link).collect::<String>();
+        let bomb = chain(60, &|n| format!("l{n}: &l{n} [{{containers: *l{0}, initContainers: *l{0}}}]\n", n - 1));
+        let text = format!("apiVersion: v1\nkind: Pod\nl0: &l0 [{{image: a}}]\n{bomb}spec: {{containers: *l59}}\n");
+        assert_eq!(images(&text).len(), 1);
+        let deep = chain(5000, &|n| format!("  a{n}: &a{n} {{<<: *a{}}}\n", n - 1));
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  a0: &a0 {{image: a}}\n{deep}spec: {{containers: [*a4999]}}\n"
+        );
+        let found = find("a.yaml", &text);
+        assert!(found.unreadable[0].message.starts_with("this stands more than 256 levels deep"));
+    }
 }
