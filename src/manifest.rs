@@ -5,9 +5,14 @@
 
 pub mod compose;
 pub mod dockerfile;
+mod embedded;
 mod env_file;
+mod gitops;
+pub mod helm;
 mod interpolate;
 pub mod kubernetes;
+pub mod kustomize;
+mod merge;
 pub mod workflow;
 
 use std::sync::Arc;
@@ -49,8 +54,15 @@ impl std::fmt::Debug for Reader {
 }
 
 /// All kinds, in the order in which a document is offered to them: the first that takes it reads it.
-pub static KINDS: &[&Kind] =
-    &[&workflow::KIND, &kubernetes::KIND, &compose::KIND, &dockerfile::KIND, &kubernetes::FRAGMENT];
+pub static KINDS: &[&Kind] = &[
+    &workflow::KIND,
+    &kustomize::KIND,
+    &helm::KIND,
+    &kubernetes::KIND,
+    &compose::KIND,
+    &dockerfile::KIND,
+    &kubernetes::FRAGMENT,
+];
 
 /// One YAML or JSON document of a file.
 pub struct Document<'t> {
@@ -262,6 +274,20 @@ pub struct Unreadable {
     pub message: String,
     /// The way out, where there is a particular one.
     pub help: Option<String>,
+}
+
+/// How deep a walk goes: aliases nest deeper than the text does, and the stack is not without end.
+const MAX_DEPTH: usize = 256;
+
+impl Unreadable {
+    /// What stands too deep to be read.
+    fn too_deep(source: &Arc<Source>, node: Node<'_>) -> Self {
+        Self {
+            place: Place::new(source, node.span()),
+            message: format!("this stands more than {MAX_DEPTH} levels deep, counting through aliases"),
+            help: Some("write what is deployed without nesting it through aliases".to_owned()),
+        }
+    }
 }
 
 /// Everything found in one file.
