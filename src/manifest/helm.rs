@@ -419,15 +419,15 @@ mod tests {
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
     use super::*;
-    use crate::manifest::{Alone, Beside, read as read_file};
+    use crate::manifest::{Absent, Alone, Beside, read as read_file};
 
     const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     struct Files(&'static str);
 
     impl Beside for Files {
-        fn read(&self, _: &Source, path: &str) -> Option<Arc<Source>> {
-            (path == "Chart.yaml").then(|| Source::new("c/Chart.yaml", self.0))
+        fn open(&self, _: &Source, path: &str) -> Result<Arc<Source>, Absent> {
+            if path == "Chart.yaml" { Ok(Source::new("c/Chart.yaml", self.0)) } else { Err(Absent::NotThere) }
         }
     }
 
