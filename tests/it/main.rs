@@ -5,5 +5,6 @@ mod cli;
 mod compose;
 mod docs;
 mod kustomize;
+mod overlays;
 mod program;
 mod yaml;
