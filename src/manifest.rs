@@ -5,8 +5,11 @@
 
 pub mod compose;
 pub mod dockerfile;
+mod hcl;
 mod interpolate;
 pub mod kubernetes;
+pub mod nomad;
+mod place;
 pub mod workflow;
 
 use std::sync::Arc;
@@ -48,8 +51,15 @@ impl std::fmt::Debug for Reader {
 }
 
 /// All kinds, in the order in which a document is offered to them: the first that takes it reads it.
-pub static KINDS: &[&Kind] =
-    &[&workflow::KIND, &kubernetes::KIND, &compose::KIND, &dockerfile::KIND, &kubernetes::FRAGMENT];
+pub static KINDS: &[&Kind] = &[
+    &workflow::KIND,
+    &kubernetes::KIND,
+    &nomad::KIND,
+    &nomad::JSON,
+    &compose::KIND,
+    &dockerfile::KIND,
+    &kubernetes::FRAGMENT,
+];
 
 /// One YAML or JSON document of a file.
 pub struct Document<'t> {
