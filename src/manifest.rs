@@ -5,6 +5,7 @@
 
 pub mod compose;
 pub mod dockerfile;
+pub mod ecs;
 mod hcl;
 mod interpolate;
 pub mod kubernetes;
@@ -56,6 +57,8 @@ pub static KINDS: &[&Kind] = &[
     &kubernetes::KIND,
     &nomad::KIND,
     &nomad::JSON,
+    &ecs::KIND,
+    &ecs::TEMPLATE,
     &compose::KIND,
     &dockerfile::KIND,
     &kubernetes::FRAGMENT,
