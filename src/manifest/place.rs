@@ -21,9 +21,14 @@ impl<'t> Places<'t> {
 
     /// Calls `visit` with each node and its field.
     pub(super) fn each(&mut self, pattern: &str, visit: &mut dyn FnMut(Node<'t>, &str)) {
+        self.each_from(self.root, pattern, visit);
+    }
+
+    /// The same below another node.
+    pub(super) fn each_from(&mut self, from: Node<'t>, pattern: &str, visit: &mut dyn FnMut(Node<'t>, &str)) {
         self.seen.clear();
         let steps: Vec<&str> = pattern.split('.').collect();
-        self.step(self.root, &steps, &mut String::new(), visit);
+        self.step(from, &steps, &mut String::new(), visit);
     }
 
     fn step(&mut self, node: Node<'t>, steps: &[&str], path: &mut String, visit: &mut dyn FnMut(Node<'t>, &str)) {
