@@ -3,14 +3,21 @@
 //! A kind is one file below `manifest/` and one entry in [`KINDS`]. It is given a file or a YAML document, says
 //! whether that is its own, and hands every image it finds to [`Found`].
 
+pub mod azure;
+pub mod bake;
 pub mod compose;
+pub mod devcontainer;
 pub mod dockerfile;
 pub mod ecs;
+pub mod gitlab;
 mod hcl;
 mod interpolate;
 pub mod kubernetes;
 pub mod nomad;
+pub mod pipeline;
 mod place;
+pub mod quadlet;
+pub mod terraform;
 pub mod workflow;
 
 use std::sync::Arc;
@@ -57,9 +64,21 @@ pub static KINDS: &[&Kind] = &[
     &kubernetes::KIND,
     &nomad::KIND,
     &nomad::JSON,
+    &bake::KIND,
+    &bake::JSON,
+    &quadlet::KIND,
+    &terraform::KIND,
+    &terraform::JSON,
     &ecs::KIND,
     &ecs::TEMPLATE,
+    &devcontainer::KIND,
+    &azure::KIND,
+    &azure::PIPELINE,
+    &pipeline::CIRCLECI,
+    &pipeline::DRONE,
+    &pipeline::BITBUCKET,
     &compose::KIND,
+    &gitlab::KIND,
     &dockerfile::KIND,
     &kubernetes::FRAGMENT,
 ];
