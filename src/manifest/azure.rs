@@ -73,14 +73,14 @@ fn read_pipeline(document: &Document<'_>, found: &mut Found) -> bool {
         return false;
     }
     place::report(PIPELINE.name, document, &["resources.containers.[].image"], found);
-    let mut declared = Vec::new();
+    let mut names = Vec::new();
     let mut places = Places::new(root);
-    places.each("resources.containers.[].container", &mut |node, _| declared.extend(node.scalar()));
+    places.each("resources.containers.[].container", &mut |node, _| names.extend(node.scalar()));
     for container in ["container", "container.image"] {
         for job in ["", "jobs.[].", "stages.[].jobs.[]."] {
             places.each(&format!("{job}{container}"), &mut |node, field| {
                 // A name that `resources` declares stands for the image there.
-                if !node.scalar().is_some_and(|name| declared.contains(&name)) {
+                if !node.scalar().is_some_and(|name| names.contains(&name)) {
                     found.images.extend(place::image(PIPELINE.name, document.source, node, field));
                 }
             });

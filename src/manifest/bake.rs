@@ -33,7 +33,8 @@ pub static JSON: Kind = Kind {
 const SCHEME: &str = "docker-image://";
 
 fn is_named(name: &str) -> bool {
-    name.ends_with(".hcl") && (name.starts_with("docker-bake.") || name.ends_with(".bake.hcl"))
+    let Some((stem, "hcl")) = name.rsplit_once('.') else { return false };
+    stem.starts_with("docker-bake") || stem.strip_suffix(".bake").is_some()
 }
 
 fn read(source: &Arc<Source>, found: &mut Found) -> bool {

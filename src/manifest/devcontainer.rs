@@ -17,8 +17,9 @@ pub static KIND: Kind = Kind {
 fn read(document: &Document<'_>, found: &mut Found) -> bool {
     let path = document.source.path();
     let name = document.source.file_name();
-    let is_named = matches!(name, "devcontainer.json" | ".devcontainer.json");
-    if !is_named && !(path.contains(".devcontainer/") && name.ends_with(".json")) || !document.root.is_mapping() {
+    let is_in_folder = path.contains(".devcontainer/") && matches!(name.rsplit_once('.'), Some((_, "json")));
+    let is_named = matches!(name, "devcontainer.json" | ".devcontainer.json") || is_in_folder;
+    if !is_named || !document.root.is_mapping() {
         return false;
     }
     place::report(KIND.name, document, &["image"], found);

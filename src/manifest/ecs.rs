@@ -1,6 +1,6 @@
-//! Amazon ECS task definitions, Copilot manifests, and CloudFormation templates of services that run images.
+//! Amazon ECS task definitions, Copilot manifests, and `CloudFormation` templates of services that run images.
 //!
-//! Sources: the ECS, Batch, App Runner and Lambda references, the CloudFormation intrinsic functions.
+//! Sources: the ECS, Batch, App Runner and Lambda references, the `CloudFormation` intrinsic functions.
 
 use super::place::{self, Places};
 use super::{Document, Found, Kind, LocatedImage, Reader, Related, State};
@@ -267,13 +267,12 @@ impl<'t> Template<'_, 't, '_> {
     }
 
     fn sub(&self, argument: Node<'t>, depth: usize) -> Result<Value<'t>, String> {
-        let (template, values) = match argument.scalar() {
-            Some(text) => (text, None),
-            None => {
-                let mut items = argument.items();
-                let text = items.next().and_then(Node::scalar);
-                (text.ok_or("`Sub` has no text")?, items.next())
-            }
+        let (template, values) = if let Some(text) = argument.scalar() {
+            (text, None)
+        } else {
+            let mut items = argument.items();
+            let text = items.next().and_then(Node::scalar);
+            (text.ok_or("`Sub` has no text")?, items.next())
         };
         let mut whole = Value::default();
         let mut rest = template;
@@ -282,7 +281,7 @@ impl<'t> Template<'_, 't, '_> {
             whole.text.push_str(before);
             rest = after;
             if let Some(literal) = name.strip_prefix('!') {
-                whole.text.push_str(&format!("${{{literal}}}"));
+                whole.text.extend(["${", literal, "}"]);
                 continue;
             }
             let value = match values.and_then(|values| values.get(name)) {

@@ -197,10 +197,8 @@ other: {image: !reference [.base, image], script: x}
 
     #[test]
     fn doubling_variables_are_bounded() {
-        let mut text = String::from("image: $A59\nvariables:\n  A0: x\n");
-        for n in 1..60 {
-            text.push_str(&format!("  A{n}: $A{}$A{}\n", n - 1, n - 1));
-        }
+        let doubled: Vec<_> = (1..60).map(|n| format!("  A{n}: $A{0}$A{0}\n", n - 1)).collect();
+        let text = format!("image: $A59\nvariables:\n  A0: x\n{}", doubled.concat());
         assert!(images(".gitlab-ci.yml", &text)[0].ends_with("unresolved -"));
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Text<'s> {
     pub(super) source: &'s Arc<Source>,
     /// Where the text begins in the file, in bytes.
     pub(super) base: usize,
-    pub(super) text: &'s str,
+    pub(super) raw: &'s str,
 }
 
 /// Why a text could not be read, at a byte offset of the file.
@@ -45,12 +45,12 @@ impl<'s> Text<'s> {
     pub(super) fn of(source: &'s Arc<Source>) -> Self {
         let text = source.text();
         let without_mark = text.strip_prefix('\u{feff}').unwrap_or(text);
-        Self { source, base: text.len() - without_mark.len(), text: without_mark }
+        Self { source, base: text.len() - without_mark.len(), raw: without_mark }
     }
 
     /// A part of this text; nothing where the range is not inside it.
     pub(super) fn part(self, range: Range<usize>) -> Option<Self> {
-        Some(Self { base: self.base + range.start, text: self.text.get(range)?, ..self })
+        Some(Self { base: self.base + range.start, raw: self.raw.get(range)?, ..self })
     }
 
     /// Reads the text.
@@ -58,22 +58,23 @@ impl<'s> Text<'s> {
     /// # Errors
     /// It is not HCL, or it is larger than what is read in bounded time.
     pub(super) fn parse(self) -> Result<Body, Broken> {
-        let assignments = self.text.bytes().filter(|byte| matches!(byte, b'=' | b':')).count();
-        if self.text.len() > MAX_BYTES || assignments > MAX_ASSIGNMENTS {
+        let assignments = self.raw.bytes().filter(|byte| matches!(byte, b'=' | b':')).count();
+        if self.raw.len() > MAX_BYTES || assignments > MAX_ASSIGNMENTS {
             return Err(Broken {
                 offset: self.base,
                 message: format!("the file is larger than what is read: {MAX_ASSIGNMENTS} assignments or 4 MiB"),
                 help: Some("split it into several files"),
             });
         }
-        self.text.parse().map_err(|error: hcl_edit::parser::Error| Broken {
+        self.raw.parse().map_err(|error: hcl_edit::parser::Error| Broken {
             offset: self.base + error.location().offset(),
             message: error.message().replace('\n', ", "),
             help: None,
         })
     }
 
-    fn span(self, range: Range<usize>) -> Span {
+    /// The span in the file of a range of this text.
+    pub(super) fn span(self, range: Range<usize>) -> Span {
         Span::new(self.base + range.start, self.base + range.end)
     }
 }
@@ -155,7 +156,7 @@ impl<'b> Scope<'b> {
         field: String,
     ) -> LocatedImage {
         let mut steps = MAX_STEPS;
-        let written = self.text.text.get(range.clone()).unwrap_or_default().to_owned();
+        let written = self.text.raw.get(range.clone()).unwrap_or_default().to_owned();
         let value = self.template(elements.iter().copied(), Some(&range), MAX_DEPTH, &mut steps);
         self.located(kind, range, &written, field, value)
     }
@@ -190,7 +191,7 @@ impl<'b> Scope<'b> {
     fn written(&self, expression: &Expression) -> Option<(Range<usize>, String)> {
         let range = expression.span()?;
         let inside = range.start + 1..range.end.saturating_sub(1).max(range.start + 1);
-        let raw = |range: &Range<usize>| self.text.text.get(range.clone()).unwrap_or_default().to_owned();
+        let raw = |range: &Range<usize>| self.text.raw.get(range.clone()).unwrap_or_default().to_owned();
         Some(match expression {
             Expression::String(text) => (inside, text.as_str().to_owned()),
             Expression::StringTemplate(_) => {
@@ -259,7 +260,7 @@ impl<'b> Scope<'b> {
                 (Element::Literal(text), None) => whole.text.push_str(text.as_str()),
                 (Element::Literal(_), Some(within)) => {
                     let range = span.start.max(within.start)..span.end.min(within.end);
-                    whole.text.push_str(self.text.text.get(range).unwrap_or_default());
+                    whole.text.push_str(self.text.raw.get(range).unwrap_or_default());
                 }
                 (Element::Interpolation(inner), _) if inner.strip == Strip::None => {
                     let value = self.value(&inner.expr, depth, steps)?;
@@ -351,9 +352,8 @@ pub(super) fn member<'o>(object: &'o Object, key: &str) -> Option<&'o Expression
 /// The text of an object's key, where it is fixed.
 pub(super) fn key_text(key: &ObjectKey) -> Option<&str> {
     match key {
-        ObjectKey::Ident(name) => Some(name.as_str()),
         ObjectKey::Expression(Expression::String(name)) => Some(name.as_str()),
-        ObjectKey::Expression(Expression::Variable(name)) => Some(name.as_str()),
+        ObjectKey::Ident(name) | ObjectKey::Expression(Expression::Variable(name)) => Some(name.as_str()),
         ObjectKey::Expression(_) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Kubernetes objects, built-in and custom, in YAML and JSON.
 //!
-//! One walk serves all of them: pod-shaped lists are found at any depth, so that a CronJob, a `List`, a Tekton task and
+//! One walk serves all of them: pod-shaped lists are found at any depth, so that a `CronJob`, a `List`, a Tekton task and
 //! an object nested in a custom resource need no case of their own. Sources: the Kubernetes API (`PodSpec`,
 //! `Container`, `ImageVolumeSource`), the Tekton and Argo Workflows references.
 

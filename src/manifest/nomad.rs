@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body};
 
@@ -40,7 +39,7 @@ const CONTAINER_DRIVERS: [&str; 4] = ["docker", "podman", "containerd-driver", "
 const SCHEMES: [&str; 3] = ["docker://", "https://", "http://"];
 
 fn is_named(name: &str) -> bool {
-    is_certain(name) || name.ends_with(".hcl")
+    is_certain(name) || matches!(name.rsplit_once('.'), Some((_, "hcl")))
 }
 
 /// Whether the name alone says that the file is a job.
@@ -52,7 +51,7 @@ fn read(source: &Arc<Source>, found: &mut Found) -> bool {
     let text = Text::of(source);
     match text.parse() {
         Ok(body) => body.has_blocks("job") && read_body(text, &body, found),
-        Err(broken) if is_certain(source.file_name()) || has_job_line(text.text) => {
+        Err(broken) if is_certain(source.file_name()) || has_job_line(text.raw) => {
             broken.report(source, found);
             true
         }
@@ -146,11 +145,10 @@ impl<'b> Jobs<'b, '_> {
         let Some(mut image) = self.scope.image(KIND.name, expression, field) else { return };
         strip_scheme(&mut image);
         let can_be_image = any || image.effective().is_none() || image.reference().is_some_and(is_image_like);
-        if image.written.is_empty() && image.variable || !can_be_image || expression.span().is_none() {
-            return;
+        if can_be_image && !image.written.is_empty() {
+            image.resource.clone_from(&self.resource);
+            self.found.images.push(image);
         }
-        image.resource.clone_from(&self.resource);
-        self.found.images.push(image);
     }
 }
 
@@ -319,13 +317,12 @@ mod tests {
             assert!(!find("a.nomad", &job(&deep.repeat(100_000))).unreadable.is_empty());
         }
         assert!(!find("a.nomad", &"a {\n".repeat(100_000)).unreadable.is_empty());
-        let many: String = (0..100_000).map(|n| format!("variable \"v{n}\" {{ default = \"x\" }}\n")).collect();
+        let many: String = "variable \"v\" { default = \"x\" }\n".repeat(100_000);
         assert_eq!(find("a.nomad", &(many + &job("\"a\""))).unreadable.len(), 1);
-        let mut doubling = String::from("locals {\n  a0 = \"x\"\n");
-        for n in 1..60 {
-            doubling.push_str(&format!("  a{n} = \"${{local.a{}}}${{local.a{}}}\"\n", n - 1, n - 1));
-        }
-        assert!(one("local.a59", &(doubling + "}\n")).ends_with("unresolved -"));
+        let doubled: Vec<_> =
+            (1..60).map(|n| format!("  a{n} = \"${{local.a{0}}}${{local.a{0}}}\"\n", n - 1)).collect();
+        let locals = format!("locals {{\n  a0 = \"x\"\n{}}}\n", doubled.concat());
+        assert!(one("local.a59", &locals).ends_with("unresolved -"));
     }
 
     #[test]

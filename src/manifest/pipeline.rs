@@ -1,4 +1,4 @@
-//! Pipelines of CircleCI, Drone, Woodpecker and Bitbucket: images at the fixed places of each.
+//! Pipelines of `CircleCI`, Drone, Woodpecker and Bitbucket: images at the fixed places of each.
 //!
 //! Sources: the configuration references of the four.
 
@@ -6,7 +6,7 @@ use super::place;
 use super::{Document, Found, Kind, Reader};
 use crate::yaml::Node;
 
-/// CircleCI.
+/// `CircleCI`.
 pub static CIRCLECI: Kind = Kind {
     name: "circleci",
     title: "CircleCI",

@@ -65,7 +65,7 @@ impl<'t> Places<'t> {
             NodeKind::Sequence if matches!(*step, "[]" | "**") => {
                 for (index, item) in target.items().enumerate() {
                     let length = path.len();
-                    path.push_str(&format!("[{index}]"));
+                    path.extend(["[", &index.to_string(), "]"]);
                     self.step(item, below, path, visit);
                     path.truncate(length);
                 }
@@ -131,6 +131,9 @@ pub(super) fn state_of(text: &str) -> State {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
     use crate::manifest::{Alone, Found, read};
     use crate::source::Source;
     use crate::yaml::Tree;
@@ -152,10 +155,72 @@ pub(super) mod tests {
 
     #[test]
     fn a_bomb_of_aliases_is_visited_once() {
-        let mut text = String::from("containerDefinitions: [{image: a:1}]\na0: &a0 [{image: a:1}]\n");
-        for n in 1..60 {
-            text.push_str(&format!("a{n}: &a{n} [*a{}, *a{}, *a{}]\n", n - 1, n - 1, n - 1));
-        }
+        let bomb: Vec<_> = (1..60).map(|n| format!("  a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1)).collect();
+        let text = format!("Job:\n  TaskGroups: []\n  a0: &a0 [{{Config: {{image: a:1}}}}]\n{}", bomb.concat());
         assert_eq!(images("a.yaml", &text).len(), 1);
+    }
+
+    #[test]
+    fn any_text_is_read_without_panic() {
+        let mut runner =
+            TestRunner::new_with_rng(Config::with_cases(300), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let parts = prop::collection::vec(
+            prop::sample::select(vec![
+                "image: ",
+                "a:1",
+                "\n",
+                "  ",
+                "- ",
+                "containerDefinitions:",
+                "Resources:",
+                "Type: AWS::ECS::TaskDefinition",
+                "Properties:",
+                "Image: ",
+                "!Sub '${",
+                "}'",
+                "!Join ",
+                "[",
+                "]",
+                "{",
+                "}",
+                ": ",
+                "&a ",
+                "*a",
+                "<<: *a",
+                "é",
+                "\r\n",
+                "[Container]\n",
+                "Image=",
+                "\\\n",
+                "\"",
+                "%i",
+                "stages: []",
+                "variables:",
+                "$X",
+                "${X}",
+                "services:",
+                "\u{feff}",
+            ]),
+            0..40,
+        );
+        let names = [
+            ".gitlab-ci.yml",
+            "a.container",
+            "devcontainer.json",
+            "a.yaml",
+            "azure-pipelines.yml",
+            ".drone.yml",
+            "a.tf.json",
+        ];
+        runner
+            .run(&parts, |parts| {
+                for name in names {
+                    for image in find(name, &parts.concat()).images {
+                        prop_assert!(image.place.source.text().get(image.place.span.range()).is_some());
+                    }
+                }
+                Ok(())
+            })
+            .unwrap();
     }
 }

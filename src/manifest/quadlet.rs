@@ -82,10 +82,11 @@ fn located(source: &Arc<Source>, range: Range<usize>, section: &str) -> Option<L
     let range = range.start + scheme..range.end;
     let written = raw.get(scheme..)?;
     // Another unit of this repository: it is read itself.
-    if written.ends_with(".image") && !written.contains(['/', ':']) {
+    let unit = written.rsplit_once('.').filter(|_| !written.contains(['/', ':'])).map(|(_, ending)| ending);
+    if unit == Some("image") {
         return None;
     }
-    let is_build = written.ends_with(".build") && !written.contains(['/', ':']);
+    let is_build = unit == Some("build");
     let span = Span::new(range.start, range.end);
     let field = format!("{section}.Image");
     let mut image = LocatedImage::new(KIND.name, source, span, field, written, state_of(written, is_build));

@@ -1,7 +1,8 @@
-//! Terraform and OpenTofu: images in the resources that run containers, with the JSON that is embedded in them.
+//! Terraform and `OpenTofu`: images in the resources that run containers, with the JSON that is embedded in them.
 //!
 //! Sources: the references of the kubernetes, docker, nomad, aws, google and azurerm providers.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hcl_edit::Span as _;
@@ -12,8 +13,8 @@ use hcl_edit::template::{Element, HeredocTemplate};
 use super::hcl::{self, Names, Scope, Text};
 use super::nomad;
 use super::place::{self, Places};
-use super::{Document, Found, Kind, LocatedImage, Reader, State};
-use crate::source::Source;
+use super::{Document, Found, Kind, LocatedImage, Reader, State, Unreadable};
+use crate::source::{Place, Source};
 use crate::yaml::{Node, Tree};
 
 /// Configuration in HCL.
@@ -36,7 +37,11 @@ pub static JSON: Kind = Kind {
 };
 
 /// Prefixes of resource types, and the names of the attributes in them that are images.
-const RESOURCES: [(&str, &[&str]); 15] = [
+const RESOURCES: [(&str, &[&str]); 18] = [
+    ("kubernetes_config_map", &[]),
+    ("kubernetes_secret", &[]),
+    ("kubernetes_manifest", &["image", "manifest"]),
+    ("kubectl_manifest", &["yaml_body"]),
     ("kubernetes_", &["image"]),
     ("docker_container", &["image"]),
     ("docker_service", &["image"]),
@@ -47,19 +52,22 @@ const RESOURCES: [(&str, &[&str]); 15] = [
     ("aws_lambda_function", &["image_uri"]),
     ("aws_apprunner_service", &["image_identifier"]),
     ("aws_sagemaker_model", &["image"]),
-    ("google_cloud_run_", &["image"]),
     ("google_cloud_run", &["image"]),
     ("azurerm_container_", &["image"]),
     ("azapi_resource", &["image"]),
     ("nomad_job", &["jobspec"]),
 ];
 
+/// Where embedded documents hold images: those of ECS and Batch, and Kubernetes objects.
+const DEFINITIONS: [&str; 4] = ["[].image", "image", "containers.[].image", "taskProperties.[].containers.[].image"];
+const CONTAINERS: [&str; 3] = ["**.containers.[].image", "**.initContainers.[].image", "**.volumes.[].image.reference"];
+
 fn attributes_of(resource: &str) -> Option<&'static [&'static str]> {
     RESOURCES.iter().find(|(prefix, _)| resource.starts_with(prefix)).map(|(_, names)| *names)
 }
 
 fn is_named(name: &str) -> bool {
-    name.ends_with(".tf") || name.ends_with(".tofu")
+    matches!(name.rsplit_once('.'), Some((_, "tf" | "tofu")))
 }
 
 fn read(source: &Arc<Source>, found: &mut Found) -> bool {
@@ -134,6 +142,7 @@ impl<'b> Resource<'_, 'b, '_> {
             ("container_definitions" | "container_properties" | "ecs_properties" | "node_properties", value) => {
                 self.embedded(name, value);
             }
+            ("manifest" | "yaml_body", value) => self.objects(name, value),
             ("jobspec", Expression::HeredocTemplate(heredoc)) => self.job(heredoc),
             ("jobspec", Expression::FuncCall(call)) if call.name.name.as_str() == "file" => {}
             // Cloud Functions, machines: an object called image is no reference.
@@ -165,7 +174,7 @@ impl<'b> Resource<'_, 'b, '_> {
                 }
             }
             Expression::FuncCall(call) => {
-                for argument in call.args.iter() {
+                for argument in &call.args {
                     self.nested_here(argument);
                 }
             }
@@ -193,11 +202,11 @@ impl<'b> Resource<'_, 'b, '_> {
         match value {
             Expression::HeredocTemplate(heredoc) => {
                 let elements: Vec<_> = heredoc.template.iter().collect();
-                self.json(name, &elements, heredoc.template.span().unwrap_or_default());
+                self.documents(name, &elements, heredoc.template.span().unwrap_or_default(), &DEFINITIONS);
             }
             Expression::FuncCall(call) if call.name.name.as_str() == "file" => return,
             Expression::FuncCall(call) if call.name.name.as_str() == "jsonencode" => {
-                for argument in call.args.iter() {
+                for argument in &call.args {
                     match argument {
                         Expression::Array(items) => items.iter().for_each(|item| self.definition(name, item)),
                         other => self.nested(name, other),
@@ -224,10 +233,24 @@ impl<'b> Resource<'_, 'b, '_> {
         }
     }
 
-    /// JSON in a here-document. Its interpolations are blanked out of a copy, byte by byte, so that it parses and every
-    /// place stays.
-    fn json(&mut self, name: &str, elements: &[&Element], range: std::ops::Range<usize>) {
-        let Some(raw) = self.text.text.get(range.clone()) else { return };
+    /// Kubernetes objects: an HCL object, or YAML in a here-document.
+    fn objects(&mut self, name: &'b str, value: &'b Expression) {
+        match value {
+            Expression::HeredocTemplate(heredoc) => {
+                let elements: Vec<_> = heredoc.template.iter().collect();
+                self.documents(name, &elements, heredoc.template.span().unwrap_or_default(), &CONTAINERS);
+            }
+            Expression::FuncCall(call) if call.name.name.as_str() == "yamldecode" => {
+                call.args.iter().for_each(|argument| self.objects(name, argument));
+            }
+            _ => self.nested(name, value),
+        }
+    }
+
+    /// JSON or YAML in a here-document. Its interpolations are blanked out of a copy, byte by byte, so that it parses
+    /// and every place stays.
+    fn documents(&mut self, name: &str, elements: &[&Element], range: Range<usize>, patterns: &[&str]) {
+        let Some(raw) = self.text.raw.get(range.clone()) else { return };
         let mut copy = raw.as_bytes().to_vec();
         for element in elements.iter().filter(|element| element.as_literal().is_none()) {
             let span = element.span().unwrap_or_default();
@@ -236,15 +259,20 @@ impl<'b> Resource<'_, 'b, '_> {
         }
         let Ok(copy) = String::from_utf8(copy) else { return };
         let tree = Tree::yaml(&copy);
-        let is_definition = |item: Node<'_>| item.is_mapping();
+        for error in tree.errors() {
+            let at = range.start + error.offset as usize;
+            let place = Place::new(self.text.source, self.text.span(at..at));
+            let message = format!("the embedded text cannot be read: {}", error.message);
+            self.found.unreadable.push(Unreadable { place, message, help: None });
+        }
         for root in tree.documents(&copy) {
-            for item in root.items().filter(|item| !is_definition(*item)) {
+            for item in root.items().filter(|item| !item.is_mapping()) {
                 // A whole definition is interpolated.
                 let span = range.start + item.span().start as usize..range.start + item.span().end as usize;
                 let image = self.scope.image_in_template(KIND.name, elements, span, self.field(name));
                 self.found.images.push(made_elsewhere(image));
             }
-            for pattern in ["[].image", "image", "containers.[].image", "taskProperties.[].containers.[].image"] {
+            for pattern in patterns {
                 Places::new(root).each(pattern, &mut |node: Node<'_>, field| {
                     let span = node.resolve().unwrap_or(node).span();
                     let span = range.start + span.start as usize..range.start + span.end as usize;
@@ -380,6 +408,17 @@ resource "aws_lambda_function" "f" {
         assert_eq!(images("a.tf", &text("module.x.json")), [format!("2:27 {field} module.x.json unresolved -")]);
         assert_eq!(images("a.tf", &text("jsonencode([{ image = \"a:1\" }, local.side])")).len(), 2);
         assert_eq!(images("a.tf", &text("<<EOT\n[{\"image\": \"a\"}, ${local.side}]\nEOT")).len(), 2);
+    }
+
+    #[test]
+    fn objects_in_here_documents() {
+        let text = "resource \"kubectl_manifest\" \"m\" {\n  yaml_body = <<-YAML\n    spec:\n      containers:\n      - image: a:${var.x}\n  YAML\n}\n";
+        assert_eq!(
+            images("a.tf", text),
+            ["5:16 kubectl_manifest.m.yaml_body.spec.containers[0].image a:${var.x} unresolved -"]
+        );
+        let broken = "resource \"kubectl_manifest\" \"m\" {\n  yaml_body = <<YAML\na: [\nYAML\n}\n";
+        assert_eq!(find("a.tf", broken).unreadable.len(), 1);
     }
 
     #[test]
