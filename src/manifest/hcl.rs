@@ -15,8 +15,8 @@ use super::{Found, LocatedImage, Related, State, Unreadable};
 use crate::source::{Place, Source, Span};
 
 /// The most bytes and the most `=` and `:` that are read: the parser compares each key of an object with all before it.
-const MAX_BYTES: usize = 4 << 20;
-const MAX_ASSIGNMENTS: usize = 40_000;
+const MAX_BYTES: usize = 2 << 20;
+const MAX_ASSIGNMENTS: usize = 20_000;
 
 /// The most steps one expression may take through variables and locals, how deep it may go, and the longest text it
 /// may come to: locals can name themselves and can double a text at each step.
@@ -62,7 +62,7 @@ impl<'s> Text<'s> {
         if self.raw.len() > MAX_BYTES || assignments > MAX_ASSIGNMENTS {
             return Err(Broken {
                 offset: self.base,
-                message: format!("the file is larger than what is read: {MAX_ASSIGNMENTS} assignments or 4 MiB"),
+                message: format!("the file is larger than what is read: {MAX_ASSIGNMENTS} assignments or 2 MiB"),
                 help: Some("split it into several files"),
             });
         }

@@ -23,7 +23,7 @@ pub static KIND: Kind = Kind {
     title: "Terraform and OpenTofu",
     files: "`*.tf`, `*.tofu`",
     reads: "images of kubernetes, docker, nomad, ECS, Batch, Lambda, App Runner, Cloud Run and Azure container resources, \
-            through defaults of variables and through locals of the same file",
+            what modules are given as `image`, through defaults of variables and through locals of the same file",
     reader: Reader::Text { claims: is_named, read },
 };
 
@@ -95,7 +95,24 @@ fn read(source: &Arc<Source>, found: &mut Found) -> bool {
             image.resource = Some(format!("{kind}.{name}"));
         }
     }
+    read_modules(text, &scope, &body, found);
     true
+}
+
+/// What modules are given as `image`, where the text can be nothing else: their schema is not known here.
+fn read_modules(text: Text<'_>, scope: &Scope<'_>, body: &Body, found: &mut Found) {
+    for block in body.get_blocks("module") {
+        let name = hcl::label(block, 0).unwrap_or_default();
+        let mut given = Found::default();
+        let path = vec!["module", name];
+        Resource { text, scope, names: &["image", "container_image"], path, found: &mut given }.body(&block.body);
+        found.images.extend(given.images.into_iter().filter_map(|mut image| {
+            let reference = image.reference()?;
+            let is_certain = reference.is_pinned() || reference.tag().is_some() && reference.path().len() > 1;
+            image.resource = is_certain.then(|| format!("module.{name}"));
+            is_certain.then_some(image)
+        }));
+    }
 }
 
 /// One resource: which attributes are images, and where the walk stands in it.
@@ -419,6 +436,12 @@ resource "aws_lambda_function" "f" {
         );
         let broken = "resource \"kubectl_manifest\" \"m\" {\n  yaml_body = <<YAML\na: [\nYAML\n}\n";
         assert_eq!(find("a.tf", broken).unreadable.len(), 1);
+    }
+
+    #[test]
+    fn modules_are_given_images() {
+        let text = "module \"m\" {\n  source = \"x\"\n  containers = { web = { image = \"a/b:1\" }, x = { image = var.y } }\n  image = \"ubuntu\"\n}\n";
+        assert_eq!(images("a.tf", text), ["3:35 module.m.containers.web.image a/b:1 unpinned a/b:1"]);
     }
 
     #[test]
