@@ -14,12 +14,16 @@ pub static KIND: Kind = Kind {
     reader: Reader::Document(read),
 };
 
+/// Whether a file name is that of a development container.
+pub(super) fn is_named(name: &str) -> bool {
+    matches!(name, "devcontainer.json" | ".devcontainer.json")
+}
+
 fn read(document: &Document<'_>, found: &mut Found) -> bool {
     let path = document.source.path();
     let name = document.source.file_name();
     let is_in_folder = path.contains(".devcontainer/") && matches!(name.rsplit_once('.'), Some((_, "json")));
-    let is_named = matches!(name, "devcontainer.json" | ".devcontainer.json") || is_in_folder;
-    if !is_named || !document.root.is_mapping() {
+    if !is_named(name) && !is_in_folder || !document.root.is_mapping() {
         return false;
     }
     place::report(KIND.name, document, &["image"], found);

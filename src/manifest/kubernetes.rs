@@ -363,6 +363,8 @@ fn is_file_name(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use crate::manifest::{Alone, Found, read};
     use crate::source::Source;
     use crate::yaml::Tree;
@@ -526,7 +528,8 @@ spec:
     fn a_bomb_of_aliases_is_walked_once() {
         let mut text = String::from("apiVersion: v1\nkind: Pod\na0: &a0 [{image: a:1}]\n");
         for n in 1..60 {
-            text.push_str(&format!("a{n}: &a{n} [*a{}, *a{}, *a{}]\n", n - 1, n - 1, n - 1));
+            let before = n - 1;
+            writeln!(text, "a{n}: &a{n} [*a{before}, *a{before}, *a{before}]").unwrap();
         }
         assert_eq!(images(&text).len(), 1);
     }

@@ -1,0 +1,115 @@
+//! What every command needs before it starts: the workspace, the policy, the manifests that are asked for.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::cli::{Common, Input};
+use crate::gate::{self, Judged, Request, Targets};
+use crate::policy::{self, Environment, Policy};
+use crate::source::{MAX_BYTES, Source};
+use crate::walk::Workspace;
+
+/// What goes before the configuration.
+pub(crate) struct Wishes<'a> {
+    pub(crate) config: Option<&'a Path>,
+    pub(crate) policy: Option<&'a str>,
+    pub(crate) levels: Vec<&'a str>,
+    pub(crate) threads: usize,
+}
+
+/// Where the user stands and what is required there.
+pub(crate) struct Setup {
+    pub(crate) workspace: Workspace,
+    pub(crate) policy: Policy,
+    threads: usize,
+}
+
+impl Setup {
+    /// What the command line asks for, in the current folder.
+    pub(crate) fn new(common: &Common) -> anyhow::Result<Self> {
+        if common.verbose {
+            start_log();
+        }
+        let current = std::env::current_dir().context("cannot tell the current folder")?;
+        let wishes = Wishes {
+            config: common.config.as_deref(),
+            policy: common.policy.as_deref(),
+            levels: common.levels.iter().map(String::as_str).collect(),
+            threads: common.threads(),
+        };
+        Self::at(&current, &wishes)
+    }
+
+    /// Looks for the repository of a folder and reads its configuration.
+    pub(crate) fn at(current: &Path, wishes: &Wishes<'_>) -> anyhow::Result<Self> {
+        let location = match wishes.config {
+            Some(file) => policy::find::named(current, file)?,
+            None => policy::find::find(current)?,
+        };
+        let workspace = Workspace::new(&location.root, current).context("cannot open the current folder")?;
+        let mut policy = match &location.file {
+            Some(file) => Policy::parse(&policy::find::read(file, &workspace.shown(file))?)?,
+            None => Policy::default(),
+        };
+        if let Some(base) = wishes.policy {
+            policy.set_base(policy::parse_base(base)?);
+        }
+        for level in &wishes.levels {
+            let (rule, level) = policy::parse_level(level)?;
+            policy.set_level(rule, level);
+        }
+        Ok(Self { workspace, policy, threads: wishes.threads })
+    }
+
+    /// Reads and judges what the user asks for.
+    pub(crate) fn judge(&self, input: &Input) -> anyhow::Result<Judged> {
+        if input.paths.is_empty() {
+            return self.judge_environments(input.environment.as_deref());
+        }
+        let (stdin, paths): (Vec<_>, Vec<_>) = input.paths.iter().cloned().partition(|path| path == Path::new("-"));
+        let stdin = if stdin.is_empty() { None } else { Some(read_stdin(&input.stdin_path)?) };
+        self.run(Targets::Paths { paths: &paths, stdin })
+    }
+
+    /// Judges the environments of the configuration, or the one that is named; without any the conventional names.
+    pub(crate) fn judge_environments(&self, name: Option<&str>) -> anyhow::Result<Judged> {
+        if let Some(name) = name {
+            return self.run(Targets::Environments(vec![self.policy.environment(name)?]));
+        }
+        if self.policy.environments.is_empty() {
+            return self.run(Targets::Environments(vec![&Environment::conventional()]));
+        }
+        self.run(Targets::Environments(self.policy.environments.iter().collect()))
+    }
+
+    pub(crate) fn run(&self, targets: Targets<'_>) -> anyhow::Result<Judged> {
+        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+        let request =
+            Request { workspace: &self.workspace, policy: &self.policy, targets, threads: self.threads, today };
+        Ok(gate::judge(&request)?)
+    }
+}
+
+fn read_stdin(name: &str) -> anyhow::Result<Arc<Source>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes).context("cannot read standard input")?;
+    if bytes.len() as u64 > MAX_BYTES {
+        bail!("standard input has more than {MAX_BYTES} bytes");
+    }
+    Source::from_bytes(name, name, bytes).context("standard input is not text")
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::new("digest_gate=debug");
+    // A second call in one process finds the log already started.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .try_init();
+}
