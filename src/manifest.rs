@@ -3,16 +3,27 @@
 //! A kind is one file below `manifest/` and one entry in [`KINDS`]. It is given a file or a YAML document, says
 //! whether that is its own, and hands every image it finds to [`Found`].
 
+pub mod azure;
+pub mod bake;
 pub mod compose;
+pub mod devcontainer;
 pub mod dockerfile;
+pub mod ecs;
 mod embedded;
 mod env_file;
+pub mod gitlab;
 mod gitops;
+mod hcl;
 pub mod helm;
 mod interpolate;
 pub mod kubernetes;
 pub mod kustomize;
 mod merge;
+pub mod nomad;
+pub mod pipeline;
+mod place;
+pub mod quadlet;
+pub mod terraform;
 pub mod workflow;
 
 use std::sync::Arc;
@@ -59,7 +70,23 @@ pub static KINDS: &[&Kind] = &[
     &kustomize::KIND,
     &helm::KIND,
     &kubernetes::KIND,
+    &nomad::KIND,
+    &nomad::JSON,
+    &bake::KIND,
+    &bake::JSON,
+    &quadlet::KIND,
+    &terraform::KIND,
+    &terraform::JSON,
+    &ecs::KIND,
+    &ecs::TEMPLATE,
+    &devcontainer::KIND,
+    &azure::KIND,
+    &azure::PIPELINE,
+    &pipeline::CIRCLECI,
+    &pipeline::DRONE,
+    &pipeline::BITBUCKET,
     &compose::KIND,
+    &gitlab::KIND,
     &dockerfile::KIND,
     &kubernetes::FRAGMENT,
 ];
@@ -328,10 +355,12 @@ pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found
     found
 }
 
-/// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none.
+/// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none is,
+/// but for a development container that is built.
 fn may_hold_an_image(source: &Source) -> bool {
     let bytes = source.text().as_bytes();
     !is_json_name(source.file_name())
+        || devcontainer::is_named(source.file_name())
         || memchr::memmem::find(bytes, b"mage").is_some()
         || memchr::memmem::find(bytes, b"\\u").is_some()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use digest_gate::manifest::{self, Beside, State};
+use digest_gate::manifest::{self, Absent, Beside, State};
 use digest_gate::source::Source;
 use digest_gate::yaml::Tree;
 
