@@ -93,7 +93,7 @@ fn sort(findings: &mut Vec<Finding>) {
         place_order(&a.place).cmp(&place_order(&b.place)).then_with(|| rank(a.rule).cmp(&rank(b.rule)))
     });
     findings.dedup_by(|a, b| {
-        a.rule.id == b.rule.id && place_order(&a.place) == place_order(&b.place) && a.field == b.field
+        a.rule.id == b.rule.id && place_order(&a.place) == place_order(&b.place) && a.message == b.message
     });
 }
 

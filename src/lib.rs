@@ -28,6 +28,7 @@ pub mod policy;
 pub mod reference;
 pub mod report;
 pub mod rule;
+pub mod runner;
 pub mod source;
 pub mod walk;
 pub mod yaml;

@@ -111,14 +111,11 @@ impl<'a> Parser<'a> {
 
     fn value(&mut self, key: &'a str) -> Result<(), Failure> {
         let start = self.at;
-        let quote = match self.rest().chars().next() {
-            Some(quote @ ('"' | '\'')) => quote,
-            _ => {
-                let line = self.rest().split('\n').next().unwrap_or_default();
-                self.at = (start + line.len() + 1).min(self.source.text().len());
-                let value = line.split(" #").next().unwrap_or_default().trim_end();
-                return self.expand(key, value, Span::new(start, start + value.len()));
-            }
+        let Some(quote) = self.rest().chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+            let line = self.rest().split('\n').next().unwrap_or_default();
+            self.at = (start + line.len() + 1).min(self.source.text().len());
+            let value = line.split(" #").next().unwrap_or_default().trim_end();
+            return self.expand(key, value, Span::new(start, start + value.len()));
         };
         let Some((text, end)) = quoted(self.rest(), quote) else {
             return Err((start, "the closing quote is missing"));

@@ -43,6 +43,7 @@ pub(crate) enum Decided {
     /// A committed value.
     Value(Place),
     /// The default at these bytes of the text.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is where `pin` will write the digest"))]
     Default(Range<usize>),
     /// Being unset, in `${A:+x}`: it adds nothing.
     Nothing,

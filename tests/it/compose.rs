@@ -29,8 +29,6 @@ const TAKEN: &[&str] = &[
     "services: {a: {image: '${A:-a${B:-x}b}c'}}",
     "services: {a: {image: 'r/${A:-x}:${B-1}'}}",
     "services: {a: {image: '${A:-x}}'}}",
-    "services: {a: {image: '${A:-{x}}'}}",
-    "services: {a: {image: '${A:-{x}'}}",
     "services: {a: {image: '${A:-a?b}'}}",
     "services: {a: {image: '${A-a:-b}'}}",
     "services: {a: {image: '${A:-x-y}'}}",
@@ -102,8 +100,9 @@ const REFUSED: &[&str] = &[
 struct Folder<'a>(&'a Path);
 
 impl Beside for Folder<'_> {
-    fn read(&self, _: &Source, path: &str) -> Option<Arc<Source>> {
-        std::fs::read_to_string(self.0.join(path)).ok().map(|text| Source::new(path, text))
+    fn open(&self, _: &Source, path: &str) -> Result<Arc<Source>, Absent> {
+        let text = std::fs::read_to_string(self.0.join(path)).map_err(|_| Absent::NotThere)?;
+        Ok(Source::new(path, text))
     }
 }
 

@@ -4,4 +4,6 @@
 mod cli;
 mod compose;
 mod docs;
+mod kustomize;
 mod program;
+mod yaml;

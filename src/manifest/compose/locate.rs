@@ -1,6 +1,7 @@
 //! From services to located images: each text once, where it stands, with the state of what is deployed.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::KIND;
@@ -24,8 +25,8 @@ struct Effective {
     image: Option<usize>,
     build: Option<usize>,
     always_builds: Option<bool>,
-    /// Images beside the service's own.
-    others: Vec<usize>,
+    /// Images beside the service's own, of the service and of each one it extends.
+    others: Vec<Rc<[usize]>>,
 }
 
 /// An image that may be used by several services.
@@ -86,7 +87,7 @@ impl<'a> Locator<'a> {
             (None, Some(build)) => self.use_slot(name, build, true, true),
             (None, None) => {}
         }
-        for &other in &service.others {
+        for &other in service.others.iter().flat_map(|others| others.iter()) {
             self.use_slot(name, other, false, false);
         }
     }
@@ -145,13 +146,13 @@ impl<'a> Locator<'a> {
 
     /// What a service says itself.
     fn own(&mut self, source: &Arc<Source>, service: &Service<'_>, merge_keys: &mut MergeKeys) -> Effective {
-        let mut effective = Effective::default();
+        let (mut effective, mut others) = (Effective::default(), Vec::new());
         let image = service.get("image").filter(|(_, value)| value.scalar() != Some(""));
         let build = service.get("build");
         effective.image = image.map(|(_, value)| self.text(source, value, "image"));
         if let Some((key, value)) = build {
             effective.build = Some(self.slot(source, key.span(), "", "build", State::Built));
-            self.contexts(source, value, merge_keys, &mut effective.others);
+            self.contexts(source, value, merge_keys, &mut others);
         }
         let policy = service.get("pull_policy").and_then(|(_, value)| value.scalar());
         // A service that runs what another one builds (the same image, `pull_policy: never`) is judged as any other:
@@ -163,7 +164,7 @@ impl<'a> Locator<'a> {
                 if volume.get("type").and_then(|(_, value)| value.scalar()) == Some("image")
                     && let Some((_, value)) = volume.get("source").filter(|(_, value)| !value.is_null())
                 {
-                    effective.others.push(self.text(source, value, &format!("volumes[{index}].source")));
+                    others.push(self.text(source, value, &format!("volumes[{index}].source")));
                 }
             }
         }
@@ -171,9 +172,12 @@ impl<'a> Locator<'a> {
             let Some((_, hooks)) = service.get(hook) else { continue };
             for (index, item) in hooks.items().enumerate() {
                 if let Some((_, value)) = merge_keys.read(item).get("image").filter(|(_, value)| !value.is_null()) {
-                    effective.others.push(self.text(source, value, &format!("{hook}[{index}].image")));
+                    others.push(self.text(source, value, &format!("{hook}[{index}].image")));
                 }
             }
+        }
+        if !others.is_empty() {
+            effective.others.push(others.into());
         }
         effective
     }
@@ -186,6 +190,9 @@ impl<'a> Locator<'a> {
             others.extend(self.context(source, value, name, text));
         }
         for item in contexts.items() {
+            if !merge_keys.visit() {
+                return;
+            }
             let Some((name, text)) = item.scalar().and_then(|item| item.split_once('=')) else { continue };
             others.extend(self.context(source, item, name, text));
         }

@@ -48,10 +48,19 @@ impl MergeKeys {
         self.left == 0
     }
 
+    /// Counts one more visit; whether the bound leaves room for it.
+    pub(super) fn visit(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left > 0
+    }
+
     /// The entries of a mapping: its own keys before merged ones, earlier sources before later ones. A `!reset` key
     /// is no entry and, as in Compose, hides none of the merged ones.
     pub(super) fn read<'t>(&mut self, mapping: Node<'t>) -> Merged<'t> {
         let mut merged = Merged::default();
+        if !self.visit() {
+            return merged;
+        }
         let (mut names, mut visited) = (HashSet::new(), HashSet::new());
         let mut open: Vec<Node<'t>> = mapping.resolve().into_iter().collect();
         while let Some(node) = open.pop() {
@@ -60,10 +69,9 @@ impl MergeKeys {
             }
             let (mut sources, mut own) = (Vec::new(), HashSet::new());
             for (key, value) in node.entries() {
-                if self.left == 0 {
+                if !self.visit() {
                     return merged;
                 }
-                self.left -= 1;
                 if is_merge_key(key) {
                     self.sources(value, &mut sources);
                     continue;
@@ -89,7 +97,7 @@ impl MergeKeys {
             sources.extend(value.resolve());
         } else if value.is_sequence() && value.items().all(Node::is_mapping) {
             for item in value.items() {
-                self.left = self.left.saturating_sub(1);
+                self.visit();
                 sources.extend(item.resolve());
             }
         } else {
