@@ -1,6 +1,7 @@
 //! digest-gate.
 
 pub mod finding;
+pub mod github;
 pub mod manifest;
 pub mod reference;
 pub mod rule;
