@@ -53,6 +53,8 @@ pub struct Finding {
     pub resource: Option<String>,
     /// The image text as written, where it is about one.
     pub image: Option<String>,
+    /// What is deployed, `registry/repository` in full, where that is decided: what exceptions compare.
+    pub repository: Option<String>,
     /// What is wrong: lower case, no full stop.
     pub message: String,
     /// What the reader should do: a sentence without full stop.

@@ -1,9 +1,34 @@
-//! digest-gate.
+//! digest-gate: proves that every image a production manifest deploys is pinned to the bytes that were reviewed.
+//!
+//! ```text
+//!             bytes                located images             findings                  reports
+//!  walk ──▶ source ──▶ manifest ──▶ LocatedImage ──▶ rule ──▶ Finding ──▶ report ──▶ terminal, annotations,
+//!  (I/O)              (one file a kind)            (pure)               (pure)      summary, check run, SARIF, …
+//! ```
+//!
+//! [`gate`] joins them: from a request to a report. Input and output happen at named doors: [`walk`] and
+//! [`policy::find`] read files, `command` prints and writes, `github` posts. Everything between is a function of its
+//! arguments. A gate fails closed: what cannot be parsed or decided is a finding, never silence.
+//!
+//! The layers, each using only those before it:
+//!
+//! - text: [`source`] (bytes, spans, lines), [`reference`] (the grammar of image references)
+//! - reading: [`yaml`] (a tree of byte ranges), [`manifest`] (kinds, located images)
+//! - judging: [`rule`], [`finding`], [`policy`] (the configuration), [`exception`]
+//! - running: [`walk`], [`gate`]
+//! - output: [`report`] (one file a format), `command` (one file a command), [`cli`]
 
+pub mod cli;
+mod command;
+pub mod exception;
 pub mod finding;
+pub mod gate;
 pub mod github;
 pub mod manifest;
+pub mod policy;
 pub mod reference;
+pub mod report;
 pub mod rule;
 pub mod source;
+pub mod walk;
 pub mod yaml;

@@ -5,6 +5,7 @@
 
 pub mod compose;
 pub mod dockerfile;
+mod env_file;
 mod interpolate;
 pub mod kubernetes;
 pub mod workflow;
@@ -48,7 +49,8 @@ impl std::fmt::Debug for Reader {
 }
 
 /// All kinds, in the order in which a document is offered to them: the first that takes it reads it.
-pub static KINDS: &[&Kind] = &[&workflow::KIND, &kubernetes::KIND, &compose::KIND, &dockerfile::KIND];
+pub static KINDS: &[&Kind] =
+    &[&workflow::KIND, &kubernetes::KIND, &compose::KIND, &dockerfile::KIND, &kubernetes::FRAGMENT];
 
 /// One YAML or JSON document of a file.
 pub struct Document<'t> {
@@ -64,6 +66,34 @@ pub struct Document<'t> {
 pub trait Beside: Sync {
     /// The file at `path`, relative to the folder of the manifest `from`; `None` where there is none.
     fn read(&self, from: &Source, path: &str) -> Option<Arc<Source>>;
+}
+
+/// The name of standard input in reports.
+pub const STDIN: &str = "<stdin>";
+
+/// Whether a file of this path is looked at when a folder is walked: by its name, some kind may take it.
+#[must_use]
+pub fn is_candidate(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    is_document_name(name) || is_claimed_as_text(name)
+}
+
+fn is_claimed_as_text(name: &str) -> bool {
+    KINDS.iter().any(|kind| matches!(kind.reader, Reader::Text { claims, .. } if claims(name)))
+}
+
+/// Whether a name says YAML or JSON, also as a template of one (`values.yaml.gotmpl`, `stack.yml.j2`).
+fn is_document_name(name: &str) -> bool {
+    const TEMPLATES: [&str; 8] = ["j2", "jinja", "jinja2", "tpl", "tmpl", "gotmpl", "template", "in"];
+    let ending = |name: &str| name.rsplit_once('.').map(|(stem, ending)| (stem.len(), ending.to_ascii_lowercase()));
+    let is_document = |ending: &str| matches!(ending, "yml" | "yaml" | "json" | "jsonc");
+    match ending(name) {
+        Some((_, last)) if is_document(&last) => true,
+        Some((stem, last)) if TEMPLATES.contains(&last.as_str()) => {
+            ending(name.get(..stem).unwrap_or_default()).is_some_and(|(_, inner)| is_document(&inner))
+        }
+        _ => name == STDIN,
+    }
 }
 
 /// For text that stands alone: standard input, tests.
@@ -227,23 +257,34 @@ pub struct Found {
 pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found {
     let mut found = Found::default();
     let name = source.file_name();
-    let mut read_as_text = false;
-    for kind in KINDS {
-        if let Reader::Text { claims, read } = kind.reader
-            && claims(name)
-        {
-            read_as_text = true;
-            found.is_manifest |= read(source, &mut found);
+    let nameless = name == STDIN || !is_document_name(name);
+    if is_claimed_as_text(name) {
+        for kind in KINDS {
+            if let Reader::Text { claims, read } = kind.reader
+                && claims(name)
+            {
+                found.is_manifest |= read(source, &mut found);
+            }
         }
-    }
-    if !read_as_text {
+    } else if nameless && dockerfile::looks_like(source.text()) {
+        found.is_manifest = dockerfile::read(source, &mut found);
+    } else if may_hold_an_image(source) {
         read_documents(source, beside, tree, &mut found);
     }
     found.images.sort_by(|a, b| (a.place.span, &a.field).cmp(&(b.place.span, &b.field)));
     found.images.dedup_by(|a, b| {
-        a.place.span == b.place.span && a.written == b.written && a.place.source.path() == b.place.source.path()
+        let same_place = a.place.span == b.place.span && a.place.source.path() == b.place.source.path();
+        same_place && a.written == b.written && a.state == b.state
     });
     found
+}
+
+/// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none.
+fn may_hold_an_image(source: &Source) -> bool {
+    let bytes = source.text().as_bytes();
+    !source.file_name().ends_with(".json")
+        || memchr::memmem::find(bytes, b"mage").is_some()
+        || memchr::memmem::find(bytes, b"\\u").is_some()
 }
 
 fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, found: &mut Found) {
@@ -259,12 +300,27 @@ fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, fo
             }
         }
     }
-    for error in tree.errors() {
-        let span = Span { start: error.offset, end: error.offset };
-        found.unreadable.push(Unreadable {
-            place: Place::new(source, span),
+    // A file that only its content could make a manifest, and does not, is any text.
+    if is_document_name(source.file_name()) || found.is_manifest {
+        report_errors(source, tree, found);
+    }
+}
+
+fn report_errors(source: &Arc<Source>, tree: &Tree, found: &mut Found) {
+    let at = |offset: u32| Place::new(source, Span { start: offset, end: offset });
+    let template = ["{{", "{%"].into_iter().find_map(|mark| source.text().find(mark));
+    match (template, tree.errors()) {
+        (_, []) => {}
+        // A broken document of a template says nothing that the first one does not.
+        (Some(offset), [_, ..]) => found.unreadable.push(Unreadable {
+            place: at(u32::try_from(offset).unwrap_or(u32::MAX)),
+            message: "this is a template, not YAML: which images it gives cannot be told".to_owned(),
+            help: Some("render it and check what comes out: `helm template … | digest-gate check -`".to_owned()),
+        }),
+        (None, errors) => found.unreadable.extend(errors.iter().map(|error| Unreadable {
+            place: at(error.offset),
             message: error.message.clone(),
             help: None,
-        });
+        })),
     }
 }

@@ -53,9 +53,16 @@ pub enum NotText {
 pub struct Source {
     /// Path as it is shown and written into reports, with `/` between its parts.
     path: String,
+    /// Path from the root of the repository; what patterns are matched against.
+    relative: String,
     text: String,
     lines: OnceLock<Vec<u32>>,
+    /// How many characters begin before each [`BLOCK`] of bytes; counted only where a line is long.
+    characters: OnceLock<Vec<u32>>,
 }
+
+/// Bytes between two counts of characters: a column on a line of megabytes is found without counting the line.
+const BLOCK: usize = 512;
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,19 +74,24 @@ impl Source {
     /// Takes text that is already known to be UTF-8.
     #[must_use]
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { path: path.into(), text: text.into(), lines: OnceLock::new() })
+        let path = path.into();
+        Self::at(path.clone(), path, text.into())
     }
 
-    /// Takes a file's bytes.
+    fn at(path: String, relative: String, text: String) -> Arc<Self> {
+        Arc::new(Self { path, relative, text, lines: OnceLock::new(), characters: OnceLock::new() })
+    }
+
+    /// Takes a file's bytes. `path` is how it is shown, `relative` its path from the root of the repository.
     ///
     /// # Errors
     /// The bytes are not UTF-8. The path and the bytes are lost; no kind reads them.
-    pub fn from_bytes(path: impl Into<String>, bytes: Vec<u8>) -> Result<Arc<Self>, NotText> {
+    pub fn from_bytes(path: &str, relative: &str, bytes: Vec<u8>) -> Result<Arc<Self>, NotText> {
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             return Err(NotText::Utf16);
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self::new(path, text)),
+            Ok(text) => Ok(Self::at(path.to_owned(), relative.to_owned(), text)),
             Err(error) => Err(NotText::NotUtf8(error.utf8_error().valid_up_to())),
         }
     }
@@ -88,6 +100,12 @@ impl Source {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The path from the root of the repository, with `/` between its parts.
+    #[must_use]
+    pub fn relative(&self) -> &str {
+        &self.relative
     }
 
     /// The last part of the path.
@@ -115,12 +133,34 @@ impl Source {
         let starts = self.lines.get_or_init(|| line_starts(&self.text));
         let index = starts.partition_point(|&start| start as usize <= offset).saturating_sub(1);
         let start = starts.get(index).map_or(0, |&start| start as usize);
-        let before = self.text.get(start..offset).unwrap_or_default();
-        let before = if start == 0 { before.strip_prefix('\u{feff}').unwrap_or(before) } else { before };
+        let mark = usize::from(start == 0 && offset > 0 && self.text.starts_with('\u{feff}'));
+        let characters = if offset - start <= BLOCK {
+            count_characters(self.text.as_bytes().get(start..offset).unwrap_or_default())
+        } else {
+            self.characters_before(offset) - self.characters_before(start)
+        };
         Position {
             line: u32::try_from(index + 1).unwrap_or(u32::MAX),
-            column: u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
+            column: u32::try_from(characters - mark + 1).unwrap_or(u32::MAX),
         }
+    }
+
+    /// How many characters begin before a byte offset.
+    fn characters_before(&self, offset: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        let counts = self.characters.get_or_init(|| {
+            let mut count = 0;
+            let before = bytes.chunks(BLOCK).map(|block| {
+                let before = count;
+                count += count_characters(block);
+                u32::try_from(before).unwrap_or(u32::MAX)
+            });
+            before.collect()
+        });
+        // The end of the text may be the end of the last block: then that block is counted as a whole.
+        let block = (offset / BLOCK).min(counts.len().saturating_sub(1));
+        let before = counts.get(block).map_or(0, |&count| count as usize);
+        before + count_characters(bytes.get(block * BLOCK..offset).unwrap_or_default())
     }
 
     /// How many lines the text has; a final line end does not begin another one.
@@ -153,6 +193,11 @@ fn floor_boundary(text: &str, offset: usize) -> usize {
         offset -= 1;
     }
     offset
+}
+
+/// How many characters begin in a part of a UTF-8 text: every byte that continues none begins one.
+fn count_characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
 }
 
 /// Byte offsets at which lines begin; the first is 0.
@@ -236,8 +281,21 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_a_long_line_are_those_of_counting() {
+        let long = "é😀a,".repeat(3000);
+        for text in [format!("\u{feff}{long}"), format!("x\n{long}\r\n{long}")] {
+            let source = Source::new("a", text.as_str());
+            for at in (0..=text.len()).filter(|&at| text.is_char_boundary(at)).step_by(97).chain([text.len()]) {
+                let line = text[..at].rsplit('\n').next().unwrap_or_default();
+                let column = line.trim_start_matches('\u{feff}').chars().count() + 1;
+                assert_eq!(source.position(u32::try_from(at).unwrap()).column as usize, column, "{at}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_not_utf8_is_told_apart() {
-        assert_eq!(Source::from_bytes("a", vec![0xff, 0xfe, b'a', 0]).unwrap_err(), NotText::Utf16);
-        assert_eq!(Source::from_bytes("a", vec![b'a', 0xe9]).unwrap_err(), NotText::NotUtf8(1));
+        assert_eq!(Source::from_bytes("a", "a", vec![0xff, 0xfe, b'a', 0]).unwrap_err(), NotText::Utf16);
+        assert_eq!(Source::from_bytes("a", "a", vec![b'a', 0xe9]).unwrap_err(), NotText::NotUtf8(1));
     }
 }

@@ -46,7 +46,10 @@ fn take(event: &Event<'_>, range: Range, text: &str, builder: &mut Builder<'_>, 
             return;
         }
         Event::Alias(id) => builder.alias(Span::new(bytes.start, bytes.end), anchors.get(id).copied()),
-        Event::UnresolvedAlias(_) => builder.alias(Span::new(bytes.start, bytes.end), None),
+        Event::UnresolvedAlias(name) => {
+            builder.error(bytes.start, format!("no anchor `{name}` stands before this alias"));
+            builder.alias(Span::new(bytes.start, bytes.end), None)
+        }
         Event::DocumentEnd => {
             builder.end_document();
             anchors.clear();

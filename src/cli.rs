@@ -1,0 +1,200 @@
+//! The command line: one list of commands and options for the parser, the help, the man page and the completions.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::command;
+use crate::report::{self, Style};
+use crate::rule;
+
+/// Nothing blocks.
+pub const CLEAN: u8 = 0;
+/// At least one enforced finding of severity error.
+pub const FINDINGS: u8 = 1;
+/// It could not be judged: bad option, bad configuration, unreadable input.
+pub const FAILED: u8 = 2;
+
+#[derive(Parser)]
+#[command(
+    name = "digest-gate",
+    version,
+    about = "Proves that every image a production manifest deploys is pinned to the bytes that were reviewed",
+    after_help = "Exit status: 0 clean, 1 at least one enforced error, 2 could not judge."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Judge manifests: is every image pinned by digest? Asks no server
+    Check {
+        #[command(flatten)]
+        input: Input,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// List every image reference with its exact place
+    Images {
+        #[command(flatten)]
+        input: Input,
+        #[command(flatten)]
+        common: Common,
+        /// List stage names, `scratch` and images that are built where they are deployed, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// What a rule means, why, and how to fix it
+    Explain {
+        /// The rule; without it all rules are listed
+        #[arg(value_parser = PossibleValuesParser::new(rule::RULES.iter().map(|rule| rule.id)), hide_possible_values = true)]
+        rule: Option<String>,
+    },
+    /// The JSON Schema of the configuration
+    Schema,
+    /// A completion script
+    Completions { shell: clap_complete::Shell },
+    /// The manual page, in roff
+    Man,
+    /// What the container runs on GitHub: options come from `INPUT_*` and `GITHUB_*`
+    Action,
+}
+
+/// What is looked at.
+#[derive(Args)]
+pub(crate) struct Input {
+    /// Files or folders, judged as production; `-` is standard input. Without one the configured environments are
+    /// looked at, without a configuration the conventional production names
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The name under which standard input is reported, and by which its kind is decided
+    #[arg(long, value_name = "NAME", default_value = crate::manifest::STDIN)]
+    pub(crate) stdin_path: String,
+    /// Look only at this environment of the configuration
+    #[arg(long, value_name = "NAME", conflicts_with = "paths")]
+    pub(crate) environment: Option<String>,
+}
+
+/// Options of every command that reads manifests.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// The configuration; without it `digest-gate.yml` or `.github/digest-gate.yml` of the repository
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What is printed
+    #[arg(long, default_value = "human", value_parser = PossibleValuesParser::new(report::FORMATS.iter().map(|format| format.name)))]
+    pub(crate) format: String,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Start from this policy instead of the configured one
+    #[arg(long, value_name = "POLICY", value_parser = PossibleValuesParser::new(["default", "strict"]))]
+    pub(crate) policy: Option<String>,
+    /// Change what a rule weighs; may be given several times
+    #[arg(long = "level", value_name = "RULE=error|warning|note|off")]
+    pub(crate) levels: Vec<String>,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Print nothing when nothing blocks
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Say on standard error what is read and decided
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// Ask no server. `check` and `images` never do
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// How many threads read files
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Common {
+    /// As many threads as the machine has, unless the user says otherwise.
+    pub(crate) fn threads(&self) -> usize {
+        let machine = || std::thread::available_parallelism().map_or(1, usize::from).min(16);
+        self.threads.map_or_else(machine, usize::from)
+    }
+
+    /// How text for people is laid out.
+    pub(crate) fn style(&self) -> Style {
+        let plain = ["NO_COLOR", "TERM"].map(environment);
+        let color = match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                self.output.is_none()
+                    && std::io::stdout().is_terminal()
+                    && !matches!(&plain, [Some(no_color), _] if !no_color.is_empty())
+                    && !matches!(&plain, [_, Some(term)] if term == "dumb")
+            }
+        };
+        Style { color, ..Style::default() }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line is the edge at which the environment is read")]
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// Runs the program and says how it ended.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a closed pipe is none either.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { FAILED } else { CLEAN });
+        }
+    };
+    let result = match cli.command {
+        Command::Check { input, common } => command::check::run(&input, &common),
+        Command::Images { input, common, all } => command::images::run(&input, &common, all),
+        Command::Explain { rule } => command::explain::run(rule.as_deref()),
+        Command::Schema => command::print(&format!("{:#}\n", crate::policy::schema())),
+        Command::Completions { shell } => command::print(&completions(shell)),
+        Command::Man => manual().and_then(|text| command::print(&text)),
+        Command::Action => command::action::run(),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| {
+        command::complain(&error);
+        FAILED
+    }))
+}
+
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "digest-gate", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+fn manual() -> anyhow::Result<String> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,4 @@
+//! `action`
+pub(crate) fn run() -> anyhow::Result<u8> {
+    Ok(0)
+}

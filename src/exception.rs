@@ -1,0 +1,236 @@
+//! Exceptions applied to findings: what they exempt, which are past their date, and which exempt nothing.
+//!
+//! An exception compares the repository that is deployed, in full, with its `image`; the file with its `path`; the
+//! rule with its `rule`. Without `rule` it exempts from every rule that judges an image and from nothing else. A
+//! finding about an image whose repository nobody knows (malformed, unresolved, built) or about a whole file is
+//! exempted only where `image` is `**` and both `path` and `rule` are given.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::finding::{Exempted, Finding};
+use crate::policy::{Exception, NOT_EXEMPTABLE, Policy};
+use crate::rule::{EXPIRED_EXCEPTION, Rule, UNUSED_EXCEPTION};
+use crate::source::Place;
+
+/// The name of the environment of findings about the configuration itself.
+pub const CONFIGURATION: &str = "configuration";
+
+/// How much of what is configured was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Every environment: an exception that exempts nothing is unused.
+    Whole,
+    /// Some environments or the files of the command line: nothing is said about unused exceptions.
+    Part,
+}
+
+/// Marks the findings that an exception exempts, and adds a finding for every exception that is past its date and,
+/// where everything was judged, for every one that exempts nothing.
+///
+/// The first exception in the configuration that takes a finding is named; all that take it are in use.
+pub fn apply(findings: &mut Vec<Finding>, policy: &Policy, today: Date, coverage: Coverage) {
+    let mut about_exceptions = Vec::new();
+    for exception in &policy.exceptions {
+        let Some(days_left) = days_left(exception, today) else {
+            about_exceptions.extend(expired(exception, policy));
+            continue;
+        };
+        let mut used = false;
+        for finding in findings.iter_mut().filter(|finding| exempts(exception, finding)) {
+            used = true;
+            finding.exception.get_or_insert_with(|| exempted(exception, days_left));
+        }
+        if !used && coverage == Coverage::Whole {
+            about_exceptions.extend(unused(exception, policy));
+        }
+    }
+    findings.append(&mut about_exceptions);
+}
+
+/// The days an exception still counts, 0 on its last; none where it counts no more.
+fn days_left(exception: &Exception, today: Date) -> Option<i64> {
+    let seconds = exception.expires?.duration_since(today).as_secs();
+    (seconds >= 0).then_some(seconds / (24 * 60 * 60))
+}
+
+fn exempts(exception: &Exception, finding: &Finding) -> bool {
+    let id = finding.rule.id;
+    if NOT_EXEMPTABLE.contains(&id) {
+        return false;
+    }
+    let rule = match exception.rule {
+        Some(rule) => rule.id == id,
+        None => finding.rule.judge.is_some(),
+    };
+    let path = exception.path.as_ref().is_none_or(|path| path.matches(finding.place.source.relative()));
+    let image = match &finding.repository {
+        Some(repository) => exception.images.matches(repository),
+        None => exception.images.is_everything() && exception.path.is_some() && exception.rule.is_some(),
+    };
+    rule && path && image
+}
+
+fn exempted(exception: &Exception, days_left: i64) -> Exempted {
+    Exempted {
+        reason: exception.reason.clone(),
+        ticket: exception.ticket.clone(),
+        expires: exception.expires_text.clone(),
+        days_left,
+    }
+}
+
+fn expired(exception: &Exception, policy: &Policy) -> Option<Finding> {
+    let (image, text) = (&exception.images.text, &exception.expires_text);
+    let message = if exception.expires.is_some() {
+        format!("the exception for `{image}` ended on {text}")
+    } else {
+        format!("the exception for `{image}` never counts: `{text}` is no date")
+    };
+    about(exception, &EXPIRED_EXCEPTION, policy, &exception.expires_place, message)
+}
+
+fn unused(exception: &Exception, policy: &Policy) -> Option<Finding> {
+    let message = format!("the exception for `{}` exempts nothing", exception.images.text);
+    about(exception, &UNUSED_EXCEPTION, policy, &exception.place, message)
+}
+
+fn about(
+    exception: &Exception,
+    rule: &'static Rule,
+    policy: &Policy,
+    place: &Place,
+    message: String,
+) -> Option<Finding> {
+    Some(Finding {
+        rule,
+        severity: policy.level(rule).severity()?,
+        enforced: true,
+        environment: Arc::from(CONFIGURATION),
+        place: place.clone(),
+        field: None,
+        resource: None,
+        image: Some(exception.images.text.clone()),
+        repository: None,
+        message,
+        help: rule.fix.to_owned(),
+        related: Vec::new(),
+        exception: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Severity;
+    use crate::rule;
+    use crate::source::{Source, Span};
+
+    const TODAY: Date = jiff::civil::date(2027, 1, 31);
+
+    fn finding(id: &str, path: &str, repository: Option<&str>) -> Finding {
+        Finding {
+            rule: rule::find(id).expect(id),
+            severity: Severity::Error,
+            enforced: true,
+            environment: "production".into(),
+            place: Place::new(&Source::new(path, "image"), Span::new(0, 5)),
+            field: None,
+            resource: None,
+            image: None,
+            repository: repository.map(str::to_owned),
+            message: String::new(),
+            help: String::new(),
+            related: Vec::new(),
+            exception: None,
+        }
+    }
+
+    fn policy(exceptions: &str) -> Policy {
+        let text = format!("version: 1\nexceptions: [{exceptions}]\n");
+        Policy::parse(&Source::new("digest-gate.yml", text)).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    /// Whether the finding is exempted, and the rules of the findings that were added.
+    fn applied(exceptions: &str, finding: Finding) -> (bool, Vec<&'static str>) {
+        let mut findings = vec![finding];
+        apply(&mut findings, &policy(exceptions), TODAY, Coverage::Whole);
+        (findings[0].exception.is_some(), findings[1..].iter().map(|finding| finding.rule.id).collect())
+    }
+
+    #[test]
+    fn an_exception_exempts_what_it_names_and_nothing_else() {
+        let nginx = || finding("unpinned", "prod/a.yml", Some("docker.io/library/nginx"));
+        for (exception, exempted) in [
+            ("image: nginx", true),
+            ("image: nginx, rule: unpinned", true),
+            ("image: nginx, path: prod", true),
+            ("image: 'docker.io/library/*'", true),
+            ("image: '**'", true),
+            ("image: nginx, rule: floating-tag", false),
+            ("image: nginx, path: staging", false),
+            ("image: nginx2", false),
+            ("image: ghcr.io/library/nginx", false),
+        ] {
+            let added = if exempted { vec![] } else { vec!["unused-exception"] };
+            let exception = format!("{{{exception}, reason: x, expires: 2027-01-31}}");
+            assert_eq!(applied(&exception, nginx()), (exempted, added), "{exception}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_repository_needs_everything_said() {
+        let all = "image: '**', reason: x, expires: 2027-01-31";
+        for (id, exception, exempted) in [
+            ("unresolved-image", String::new(), false),
+            ("unresolved-image", ", path: a.yml".into(), false),
+            ("unresolved-image", ", path: a.yml, rule: unresolved-image".into(), true),
+            ("unreadable-manifest", ", path: a.yml".into(), false),
+            ("unreadable-manifest", ", path: a.yml, rule: unreadable-manifest".into(), true),
+            ("no-manifests", ", path: a.yml".into(), false),
+        ] {
+            let (marked, _) = applied(&format!("{{{all}{exception}}}"), finding(id, "a.yml", None));
+            assert_eq!(marked, exempted, "{id}{exception}");
+        }
+    }
+
+    #[test]
+    fn the_day_itself_still_counts() {
+        let nginx = || finding("unpinned", "a.yml", Some("docker.io/library/nginx"));
+        for (expires, expected) in [
+            ("2027-02-28", Some(28)),
+            ("2027-02-01", Some(1)),
+            ("2027-01-31", Some(0)),
+            ("2027-01-30", None),
+            ("2027-02-30", None),
+            ("never", None),
+        ] {
+            let mut findings = vec![nginx()];
+            let policy = policy(&format!("{{image: nginx, reason: x, ticket: T, expires: {expires}}}"));
+            apply(&mut findings, &policy, TODAY, Coverage::Whole);
+            assert_eq!(findings[0].exception.as_ref().map(|exempted| exempted.days_left), expected, "{expires}");
+            let added = findings.get(1);
+            assert_eq!(
+                added.map(|f| (f.rule.id, f.place.text())),
+                expected.is_none().then_some(("expired-exception", expires))
+            );
+            assert_eq!(added.is_some_and(Finding::blocks), expected.is_none());
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_manifests_makes_no_exception_unused() {
+        let mut findings = Vec::new();
+        let policy = policy("{image: nginx, reason: x, expires: 2027-01-31}");
+        apply(&mut findings, &policy, TODAY, Coverage::Part);
+        assert!(findings.is_empty());
+    }
+
+    #[test]
+    fn the_far_end_of_the_calendar_is_counted() {
+        let mut findings = vec![finding("unpinned", "a.yml", Some("docker.io/library/nginx"))];
+        apply(&mut findings, &policy("{image: nginx, reason: x, expires: 9999-12-31}"), Date::MIN, Coverage::Whole);
+        assert!(findings[0].exception.as_ref().is_some_and(|exempted| exempted.days_left > 0));
+    }
+}

@@ -1,0 +1,52 @@
+//! The variables of a project: what an image text becomes with the `.env` file beside the manifest.
+
+use std::cell::OnceCell;
+
+use crate::manifest::env_file::EnvFile;
+use crate::manifest::interpolate::{Decided, Interpolated, Undecided, Value, interpolate};
+use crate::manifest::{Document, Related};
+
+/// Most places listed beside one image.
+const MAX_RELATED: usize = 8;
+
+/// The committed variables of a project. Files are read when the first variable is met.
+pub(super) struct Variables<'a> {
+    document: &'a Document<'a>,
+    env: OnceCell<EnvFile>,
+}
+
+impl<'a> Variables<'a> {
+    pub(super) fn new(document: &'a Document<'a>) -> Self {
+        Self { document, env: OnceCell::new() }
+    }
+
+    /// A decoded text with its variables replaced.
+    pub(super) fn interpolate(&self, text: &str) -> Result<Interpolated, Undecided> {
+        interpolate(text, &|name| self.get(name))
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Value>, String> {
+        if name == "COMPOSE_PROJECT_NAME" {
+            return Err("Compose sets `COMPOSE_PROJECT_NAME` to the name of the project".to_owned());
+        }
+        let read = || {
+            let file = self.document.beside.read(self.document.source, ".env");
+            file.map(|source| EnvFile::parse(&source)).unwrap_or_default()
+        };
+        self.env.get_or_init(read).get(name)
+    }
+}
+
+/// The lines of env files that took part, each once.
+pub(super) fn related(found: &Interpolated) -> Vec<Related> {
+    let mut related: Vec<Related> = Vec::new();
+    for variable in &found.variables {
+        if let Decided::Value(place) = &variable.decided
+            && related.len() < MAX_RELATED
+            && !related.iter().any(|other| other.place.span == place.span)
+        {
+            related.push(Related { place: place.clone(), message: format!("`{}` is set here", variable.name) });
+        }
+    }
+    related
+}

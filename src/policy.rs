@@ -1,0 +1,178 @@
+//! What is required of which manifests: the configuration, read and checked, every value with its place.
+//!
+//! `raw` is what may be written, `check` turns it into a [`Policy`], `schema` tells editors. A new key is a field in
+//! `raw`, a function in `check` and a property in `schema`; a test holds the three together. A key that is not known
+//! is an error: to accept and ignore it would be silence.
+
+mod check;
+mod error;
+pub mod find;
+mod nearest;
+pub mod pattern;
+mod raw;
+mod schema;
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::rule::{Base, Level, Rule};
+use crate::source::{Place, Source};
+use crate::yaml::Tree;
+
+pub use error::{PolicyError, PolicyErrors, Wrong};
+pub use nearest::suggest;
+pub use pattern::{CONVENTIONAL, Pattern, Repositories};
+pub use raw::MAX_CONFIGURATION;
+pub use schema::schema;
+
+/// The name of the environment that is judged where nothing is configured.
+pub const PRODUCTION: &str = "production";
+
+/// The rules from which there is no exception: they watch over exceptions and over the configuration itself.
+pub(crate) const NOT_EXEMPTABLE: &[&str] = &["expired-exception", "unused-exception", "no-manifests"];
+
+/// The rules about whole files, which only an exception with `image: "**"`, `rule` and `path` can exempt.
+pub(crate) const EXEMPTABLE_BY_PATH: &[&str] = &["unreadable-manifest"];
+
+/// A checked configuration; [`Policy::default`] is what holds without one.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// The policy it starts from.
+    pub base: Base,
+    /// In the order of the text; empty where none is configured, see [`Environment::conventional`].
+    pub environments: Vec<Environment>,
+    /// `registry` or `registry/path` prefixes; empty where every registry is allowed.
+    pub allowed_registries: Vec<String>,
+    /// In the order of the text.
+    pub exceptions: Vec<Exception>,
+    /// `levels`, and behind them those of the command line: the last one of a rule counts.
+    levels: Vec<(&'static Rule, Level)>,
+}
+
+/// A named set of manifests.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub name: Arc<str>,
+    /// Whether its findings block. An environment that does not say so is enforced: the safe side.
+    pub enforce: bool,
+    /// Which files; never empty.
+    pub manifests: Vec<Pattern>,
+}
+
+/// A dated, reasoned exemption.
+#[derive(Clone, Debug)]
+pub struct Exception {
+    /// Which images.
+    pub images: Repositories,
+    /// Which files; none for all.
+    pub path: Option<Pattern>,
+    /// Which rule; none for every rule that judges an image.
+    pub rule: Option<&'static Rule>,
+    pub reason: String,
+    pub ticket: Option<String>,
+    /// The last day on which it counts; none where what is written is no date, and then it never counts.
+    pub expires: Option<Date>,
+    /// `expires` as it is written.
+    pub expires_text: String,
+    /// Where its `image` stands.
+    pub place: Place,
+    /// Where its `expires` stands.
+    pub expires_place: Place,
+}
+
+impl Policy {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong in it, as far as it could be read.
+    pub fn parse(source: &Arc<Source>) -> Result<Self, PolicyErrors> {
+        let mut tree = Tree::default();
+        let (raw, root) = raw::read(source, &mut tree)?;
+        check::check(source, &raw, root)
+    }
+
+    /// Starts from another policy (`--policy`).
+    pub fn set_base(&mut self, base: Base) {
+        self.base = base;
+    }
+
+    /// Sets the level of a rule (`--level`), over what is configured.
+    pub fn set_level(&mut self, rule: &'static Rule, level: Level) {
+        self.levels.push((rule, level));
+    }
+
+    /// The level of a rule: the command line's over the configuration's over that of the policy. A list of allowed
+    /// registries makes `disallowed-registry` an error where nobody says otherwise.
+    #[must_use]
+    pub fn level(&self, rule: &Rule) -> Level {
+        if let Some((_, level)) = self.levels.iter().rev().find(|(other, _)| other.id == rule.id) {
+            *level
+        } else if rule.id == "disallowed-registry" && !self.allowed_registries.is_empty() {
+            Level::Error
+        } else {
+            rule.level(self.base)
+        }
+    }
+
+    /// Whether the policy is strict.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.base == Base::Strict
+    }
+
+    /// The environment of a name (`--environment`).
+    ///
+    /// # Errors
+    /// It is not configured; the help names those that are.
+    pub fn environment(&self, name: &str) -> Result<&Environment, Wrong> {
+        self.environments.iter().find(|environment| &*environment.name == name).ok_or_else(|| {
+            let help = if self.environments.is_empty() {
+                "no environment is configured: add it under `environments`".to_owned()
+            } else {
+                suggest(name, self.environments.iter().map(|environment| &*environment.name))
+            };
+            Wrong::new(format!("`{name}` is no environment of the configuration"), help)
+        })
+    }
+}
+
+impl Environment {
+    /// What is judged where nothing is configured: the [`CONVENTIONAL`] names, enforced, as [`PRODUCTION`].
+    #[must_use]
+    pub fn conventional() -> Self {
+        let manifests = CONVENTIONAL.iter().filter_map(|text| Pattern::new(text, None).ok()).collect();
+        Self { name: PRODUCTION.into(), enforce: true, manifests }
+    }
+
+    /// Whether one of its patterns takes the file at `path`, relative to the root.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        self.manifests.iter().any(|pattern| pattern.matches(path))
+    }
+}
+
+/// Reads a policy's word (`--policy`).
+///
+/// # Errors
+/// There is no such policy.
+pub fn parse_base(word: &str) -> Result<Base, Wrong> {
+    check::named_base(word)
+}
+
+/// Reads `RULE=LEVEL` (`--level`).
+///
+/// # Errors
+/// There is no such rule or no such level.
+pub fn parse_level(text: &str) -> Result<(&'static Rule, Level), Wrong> {
+    let Some((rule, level)) = text.split_once('=') else {
+        return Err(Wrong::new(
+            format!("`{text}` is no level"),
+            "write `RULE=LEVEL`, for example `floating-tag=error`",
+        ));
+    };
+    Ok((check::named_rule(rule.trim())?, check::named_level(level.trim())?))
+}
+
+#[cfg(test)]
+mod tests;
