@@ -4,4 +4,7 @@
 mod cli;
 mod compose;
 mod docs;
+mod github;
+mod openapi;
 mod program;
+mod standin;
