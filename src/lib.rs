@@ -23,6 +23,7 @@ mod command;
 pub mod exception;
 pub mod finding;
 pub mod gate;
+pub mod github;
 pub mod manifest;
 pub mod policy;
 pub mod reference;

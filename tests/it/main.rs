@@ -4,6 +4,9 @@
 mod cli;
 mod compose;
 mod docs;
+mod github;
 mod kustomize;
+mod openapi;
 mod program;
+mod standin;
 mod yaml;
