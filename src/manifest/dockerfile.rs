@@ -66,7 +66,7 @@ fn claims(file_name: &str) -> bool {
 enum Named {
     /// `Dockerfile`
     Exactly,
-    /// `Dockerfile.prod`, `app.Dockerfile`, `Dockerfile-alpine`
+    /// `Dockerfile.prod`, `app.Dockerfile`, `Dockerfile-alpine.template`
     Likely,
     /// `dockerfile_lint.py`, standard input
     Perhaps,
@@ -74,11 +74,16 @@ enum Named {
 
 impl Named {
     fn of(file_name: &str) -> Self {
+        /// Programs that read, write or test Dockerfiles are named after them.
+        const PROGRAMS: [&str; 16] =
+            ["bash", "c", "cpp", "cs", "go", "java", "js", "kt", "php", "ps1", "py", "rb", "rs", "sh", "ts", "tsx"];
         let name = file_name.to_ascii_lowercase();
         let is_name = |part: &str| part == "dockerfile" || part == "containerfile";
         if is_name(&name) {
             Self::Exactly
-        } else if name.split('.').any(is_name) || !name.contains('.') && name.split(['-', '_']).any(is_name) {
+        } else if name.split(['.', '-', '_']).any(is_name)
+            && !PROGRAMS.iter().any(|&last| name.rsplit('.').next() == Some(last))
+        {
             Self::Likely
         } else {
             Self::Perhaps

@@ -233,6 +233,9 @@ fn files_are_told_by_name_and_content() {
         let found = read_as(name, text);
         assert!(!found.is_manifest && found.images.is_empty() && found.unreadable.is_empty(), "{name}");
     }
+    let template =
+        read_as("Dockerfile-linux.template", "{{ if x then ( -}}\nFROM alpine:{{ v | trim(\"a b\") }}\n{{ ) }}");
+    assert_eq!((template.images.len(), template.unreadable.len()), (1, 1));
     let fragment = read_as("Dockerfile.common", "RUN x\nCOPY --from=y:1 a b");
     assert_eq!((fragment.images.len(), fragment.unreadable.len()), (1, 0));
     assert!(looks_like("# c\nARG A=1\nfrom a:$A as b"));
@@ -241,7 +244,7 @@ fn files_are_told_by_name_and_content() {
 
 #[test]
 fn hostile_files_take_their_size() {
-    let long = format!("FROM a\nRUN --mount=from={}\nFROM {}", "x".repeat(5 << 20), "$A".repeat(5 << 20));
+    let long = format!("FROM a\nRUN --mount=from={}\nFROM {}", "x".repeat(10 << 20), "$A".repeat(1 << 20));
     assert_eq!(read_as("Dockerfile", &long).images.len(), 3);
     let marks = format!("FROM {} x", "{{}}".repeat(1 << 20));
     assert_eq!(read_as("Dockerfile", &marks).images.len(), 1);
