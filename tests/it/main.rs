@@ -8,3 +8,4 @@ mod github;
 mod openapi;
 mod program;
 mod standin;
+mod tls;
