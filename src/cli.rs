@@ -126,8 +126,7 @@ pub(crate) enum Color {
 impl Common {
     /// As many threads as the machine has, unless the user says otherwise.
     pub(crate) fn threads(&self) -> usize {
-        let machine = || std::thread::available_parallelism().map_or(1, usize::from).min(16);
-        self.threads.map_or_else(machine, usize::from)
+        self.threads.map_or_else(all_threads, usize::from)
     }
 
     /// How text for people is laid out.
@@ -145,6 +144,11 @@ impl Common {
         };
         Style { color, ..Style::default() }
     }
+}
+
+/// As many threads as the machine has, within reason: the files of one repository do not feed more.
+pub(crate) fn all_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(16)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line is the edge at which the environment is read")]

@@ -29,6 +29,7 @@ pub mod policy;
 pub mod reference;
 pub mod report;
 pub mod rule;
+pub mod runner;
 pub mod source;
 pub mod walk;
 pub mod yaml;

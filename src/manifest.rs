@@ -3,11 +3,27 @@
 //! A kind is one file below `manifest/` and one entry in [`KINDS`]. It is given a file or a YAML document, says
 //! whether that is its own, and hands every image it finds to [`Found`].
 
+pub mod azure;
+pub mod bake;
 pub mod compose;
+pub mod devcontainer;
 pub mod dockerfile;
+pub mod ecs;
+mod embedded;
 mod env_file;
+pub mod gitlab;
+mod gitops;
+mod hcl;
+pub mod helm;
 mod interpolate;
 pub mod kubernetes;
+pub mod kustomize;
+mod merge;
+pub mod nomad;
+pub mod pipeline;
+mod place;
+pub mod quadlet;
+pub mod terraform;
 pub mod workflow;
 
 use std::sync::Arc;
@@ -49,8 +65,31 @@ impl std::fmt::Debug for Reader {
 }
 
 /// All kinds, in the order in which a document is offered to them: the first that takes it reads it.
-pub static KINDS: &[&Kind] =
-    &[&workflow::KIND, &kubernetes::KIND, &compose::KIND, &dockerfile::KIND, &kubernetes::FRAGMENT];
+pub static KINDS: &[&Kind] = &[
+    &workflow::KIND,
+    &kustomize::KIND,
+    &helm::KIND,
+    &kubernetes::KIND,
+    &nomad::KIND,
+    &nomad::JSON,
+    &bake::KIND,
+    &bake::JSON,
+    &quadlet::KIND,
+    &terraform::KIND,
+    &terraform::JSON,
+    &ecs::KIND,
+    &ecs::TEMPLATE,
+    &devcontainer::KIND,
+    &azure::KIND,
+    &azure::PIPELINE,
+    &pipeline::CIRCLECI,
+    &pipeline::DRONE,
+    &pipeline::BITBUCKET,
+    &compose::KIND,
+    &gitlab::KIND,
+    &dockerfile::KIND,
+    &kubernetes::FRAGMENT,
+];
 
 /// One YAML or JSON document of a file.
 pub struct Document<'t> {
@@ -64,8 +103,27 @@ pub struct Document<'t> {
 
 /// Reads the files that a manifest names or that stand beside it; the only way from a kind to a file.
 pub trait Beside: Sync {
-    /// The file at `path`, relative to the folder of the manifest `from`; `None` where there is none.
-    fn read(&self, from: &Source, path: &str) -> Option<Arc<Source>>;
+    /// The file at `path`, relative to the folder of the manifest `from`.
+    ///
+    /// # Errors
+    /// Why there is no text of it.
+    fn open(&self, from: &Source, path: &str) -> Result<Arc<Source>, Absent>;
+
+    /// The file at `path`, relative to the folder of the manifest `from`, where it is there and can be read.
+    fn read(&self, from: &Source, path: &str) -> Option<Arc<Source>> {
+        self.open(from, path).ok()
+    }
+}
+
+/// Why a file beside a manifest has no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Nothing is there.
+    NotThere,
+    /// It is a folder.
+    Folder,
+    /// Something is there that is not read: outside of the repository, too large, no text. The reason is for people.
+    Unreadable(String),
 }
 
 /// The name of standard input in reports.
@@ -96,12 +154,16 @@ fn is_document_name(name: &str) -> bool {
     }
 }
 
+fn is_json_name(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("json"))
+}
+
 /// For text that stands alone: standard input, tests.
 pub struct Alone;
 
 impl Beside for Alone {
-    fn read(&self, _: &Source, _: &str) -> Option<Arc<Source>> {
-        None
+    fn open(&self, _: &Source, _: &str) -> Result<Arc<Source>, Absent> {
+        Err(Absent::NotThere)
     }
 }
 
@@ -241,6 +303,20 @@ pub struct Unreadable {
     pub help: Option<String>,
 }
 
+/// How deep a walk goes: aliases nest deeper than the text does, and the stack is not without end.
+const MAX_DEPTH: usize = 256;
+
+impl Unreadable {
+    /// What stands too deep to be read.
+    fn too_deep(source: &Arc<Source>, node: Node<'_>) -> Self {
+        Self {
+            place: Place::new(source, node.span()),
+            message: format!("this stands more than {MAX_DEPTH} levels deep, counting through aliases"),
+            help: Some("write what is deployed without nesting it through aliases".to_owned()),
+        }
+    }
+}
+
 /// Everything found in one file.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -279,16 +355,18 @@ pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found
     found
 }
 
-/// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none.
+/// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none is,
+/// but for a development container that is built.
 fn may_hold_an_image(source: &Source) -> bool {
     let bytes = source.text().as_bytes();
-    !source.file_name().ends_with(".json")
+    !is_json_name(source.file_name())
+        || devcontainer::is_named(source.file_name())
         || memchr::memmem::find(bytes, b"mage").is_some()
         || memchr::memmem::find(bytes, b"\\u").is_some()
 }
 
 fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, found: &mut Found) {
-    tree.parse_yaml(source.text());
+    tree.parse(source.file_name(), source.text());
     for root in tree.documents(source.text()) {
         let document = Document { source, root, beside };
         for kind in KINDS {

@@ -56,8 +56,41 @@ pub struct Environment {
     pub name: Arc<str>,
     /// Whether its findings block. An environment that does not say so is enforced: the safe side.
     pub enforce: bool,
-    /// Which files; never empty.
+    /// Files that are judged one by one.
     pub manifests: Vec<Pattern>,
+    /// Compose files that are judged as they are deployed together.
+    pub stacks: Vec<Stack>,
+    /// Folders of kustomizations, judged as they build.
+    pub overlays: Vec<Named>,
+    /// Helm charts with the values of the environment.
+    pub charts: Vec<Chart>,
+}
+
+/// One file or folder, named in the configuration by its path from the root.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub path: String,
+    /// Where it is configured.
+    pub place: Place,
+}
+
+/// Several Compose files that are deployed together.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// In merge order; never empty.
+    pub files: Vec<Named>,
+    /// In place of `.env` beside the first file.
+    pub env_file: Option<Named>,
+    /// Only these profiles; without, every profile is judged.
+    pub profiles: Option<Vec<String>>,
+}
+
+/// A Helm chart as an environment deploys it.
+#[derive(Clone, Debug)]
+pub struct Chart {
+    pub folder: Named,
+    /// Values files over the chart's own, the last one counts.
+    pub values: Vec<Named>,
 }
 
 /// A dated, reasoned exemption.
@@ -142,7 +175,14 @@ impl Environment {
     #[must_use]
     pub fn conventional() -> Self {
         let manifests = CONVENTIONAL.iter().filter_map(|text| Pattern::new(text, None).ok()).collect();
-        Self { name: PRODUCTION.into(), enforce: true, manifests }
+        Self::of_patterns(PRODUCTION, manifests)
+    }
+
+    /// An enforced environment of files that are judged one by one.
+    #[must_use]
+    pub fn of_patterns(name: &str, manifests: Vec<Pattern>) -> Self {
+        let (stacks, overlays, charts) = (Vec::new(), Vec::new(), Vec::new());
+        Self { name: name.into(), enforce: true, manifests, stacks, overlays, charts }
     }
 
     /// Whether one of its patterns takes the file at `path`, relative to the root.

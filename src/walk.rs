@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
-use crate::manifest::Beside;
+use crate::manifest::{Absent, Beside};
 use crate::source::{MAX_BYTES, Source};
 
 /// The folder that is judged, and how its files are named in reports.
@@ -316,7 +316,7 @@ fn slashes(path: &Path) -> String {
 #[derive(Debug)]
 pub struct Neighbours<'w> {
     workspace: &'w Workspace,
-    read: Mutex<HashMap<PathBuf, Option<Arc<Source>>>>,
+    read: Mutex<HashMap<PathBuf, Result<Arc<Source>, Absent>>>,
 }
 
 impl<'w> Neighbours<'w> {
@@ -327,17 +327,33 @@ impl<'w> Neighbours<'w> {
 }
 
 impl Beside for Neighbours<'_> {
-    fn read(&self, from: &Source, path: &str) -> Option<Arc<Source>> {
-        let manifest = normalize(&self.workspace.root.join(from.relative()));
-        let wanted = normalize(&manifest.parent()?.join(path));
-        if !wanted.starts_with(&self.workspace.root) {
-            return None;
+    fn open(&self, from: &Source, path: &str) -> Result<Arc<Source>, Absent> {
+        let workspace = self.workspace;
+        let manifest = normalize(&workspace.root.join(from.relative()));
+        let wanted = normalize(&manifest.parent().unwrap_or(&workspace.root).join(path));
+        // What the user names outside the repository has its neighbours there.
+        let top = if manifest.starts_with(&workspace.root) { workspace.root.as_path() } else { Path::new("") };
+        if !wanted.starts_with(top) {
+            return Err(Absent::Unreadable("it lies outside of the repository".to_owned()));
         }
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let workspace = self.workspace;
-        read.entry(wanted)
-            .or_insert_with_key(|wanted| workspace.read(&workspace.met(wanted.clone(), true)).ok())
-            .clone()
+        read.entry(wanted).or_insert_with_key(|wanted| workspace.neighbour(wanted)).clone()
+    }
+}
+
+impl Workspace {
+    fn neighbour(&self, path: &Path) -> Result<Arc<Source>, Absent> {
+        if path.symlink_metadata().is_err() {
+            return Err(Absent::NotThere);
+        }
+        let unreadable = |error: ReadError| Absent::Unreadable(error.to_string());
+        if path.starts_with(&self.root) {
+            self.inside(path).map_err(unreadable)?;
+        }
+        if path.is_dir() {
+            return Err(Absent::Folder);
+        }
+        self.read(&self.met(path.to_path_buf(), true)).map_err(unreadable)
     }
 }
 
@@ -440,7 +456,9 @@ mod tests {
         let neighbours = Neighbours::new(&workspace);
         let manifest = Source::new("a/compose.yml", "");
         assert_eq!(neighbours.read(&manifest, "../.env").map(|s| s.text().to_owned()).as_deref(), Some("A=1"));
-        assert!(neighbours.read(&manifest, ".env").is_none());
-        assert!(neighbours.read(&manifest, "../../../../etc/hostname").is_none());
+        assert_eq!(neighbours.open(&manifest, ".env").unwrap_err(), Absent::NotThere);
+        assert_eq!(neighbours.open(&manifest, "../a").unwrap_err(), Absent::Folder);
+        let outside = neighbours.open(&manifest, "../../../../etc/hostname");
+        assert!(matches!(outside, Err(Absent::Unreadable(_))), "{outside:?}");
     }
 }

@@ -1,9 +1,12 @@
 //! A compact tree of byte ranges over YAML and JSON text: all documents, anchors, tags and scalar styles.
 //!
-//! Producers fill the same tree: [`granit`] reads all of YAML and is the only module that knows the YAML parser.
+//! Producers fill the same tree: [`plain`] reads the plain block YAML of nearly all manifests and gives up on anything
+//! else; [`granit`] reads all of YAML and is the only module that knows the YAML parser; [`json`] reads JSON.
 //! Nothing is owned per node, except the text of a scalar whose decoded form differs from its bytes.
 
 mod granit;
+mod json;
+mod plain;
 
 use crate::source::Span;
 
@@ -74,8 +77,54 @@ pub struct Tree {
 impl Tree {
     /// Reads all documents of a YAML stream. A broken document is an entry in [`Tree::errors`] and hides no other.
     pub fn parse_yaml(&mut self, text: &str) {
+        if !self.parse_yaml_plainly(text) {
+            self.parse_yaml_fully(text);
+        }
+    }
+
+    /// Reads all values of a JSON text, each a document; with `comments` also `//`, `/* */` and trailing commas.
+    /// The first error ends the reading.
+    pub fn parse_json(&mut self, text: &str, comments: bool) {
+        self.clear();
+        json::parse(text, comments, self);
+    }
+
+    /// Reads a file by its name: `.json` is JSON, failing that JSON with comments, failing that YAML, and where it is
+    /// none of them the error is that of JSON. Every other name is YAML.
+    pub fn parse(&mut self, file_name: &str, text: &str) {
+        let name = file_name.as_bytes();
+        if !name
+            .len()
+            .checked_sub(5)
+            .and_then(|at| name.get(at..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(b".json"))
+        {
+            return self.parse_yaml(text);
+        }
+        self.parse_json(text, false);
+        if self.errors.is_empty() {
+            return;
+        }
+        self.parse_json(text, true);
+        if self.errors.is_empty() {
+            return;
+        }
+        self.parse_yaml(text);
+        if !self.errors.is_empty() {
+            self.parse_json(text, true);
+        }
+    }
+
+    /// [`Tree::parse_yaml`] by the full parser alone.
+    pub fn parse_yaml_fully(&mut self, text: &str) {
         self.clear();
         granit::parse(text, self);
+    }
+
+    /// [`Tree::parse_yaml`] by the fast parser alone; `false`, and an empty tree, where the text is too rich for it.
+    pub fn parse_yaml_plainly(&mut self, text: &str) -> bool {
+        self.clear();
+        plain::parse(text, self)
     }
 
     /// A tree of its own for one YAML text.
@@ -97,6 +146,38 @@ impl Tree {
     /// The documents that could be read, in order.
     pub fn documents<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Node<'t>> {
         self.documents.iter().map(move |document| Node { tree: self, text, id: document.root })
+    }
+
+    /// Everything the tree holds, a line for each node in the order of the text; for comparing producers.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn outline(&self, text: &str) -> String {
+        let mut lines = String::new();
+        let mut todo: Vec<(Node<'_>, usize)> = self.documents(text).map(|root| (root, 0)).collect();
+        todo.reverse();
+        while let Some((node, depth)) = todo.pop() {
+            let span = node.span();
+            let decoded = if node.is_decoded() { "decoded " } else { "" };
+            let flow = if node.is_flow() { "flow " } else { "" };
+            let target = node.resolve().map(Node::span).filter(|&target| target != span);
+            let line = format!(
+                "{depth} {:?} {}..{} {flow}{decoded}{:?} {:?} {target:?}\n",
+                node.kind(),
+                span.start,
+                span.end,
+                node.tag(),
+                node.scalar()
+            );
+            lines.push_str(&line);
+            let above = todo.len();
+            if matches!(node.kind(), NodeKind::Sequence | NodeKind::Mapping) {
+                todo.extend(node.children(node.kind()).map(|child| (child, depth + 1)));
+            }
+            todo.get_mut(above..).unwrap_or_default().reverse();
+        }
+        lines.extend(self.documents.iter().map(|document| format!("document {:?}\n", document.span)));
+        lines.extend(self.errors.iter().map(|error| format!("{error:?}\n")));
+        lines
     }
 
     /// The documents that could not be read.
@@ -160,12 +241,18 @@ impl<'t> Builder<'t> {
         id
     }
 
+    /// Closes the innermost collection. A block collection has no brackets and ends with its last child.
     fn close(&mut self, end: usize) {
-        if let Some((id, _)) = self.open.pop()
-            && let Some(data) = self.tree.nodes.get_mut(id as usize)
-        {
-            data.span = Span::new(data.span.start as usize, end);
-        }
+        let Some((id, last)) = self.open.pop() else { return };
+        let span = |id: u32| self.tree.nodes.get(id as usize).map(|data| data.span);
+        let last = span(last);
+        let Some(first) = self.tree.nodes.get(id as usize).map(|data| data.link) else { return };
+        let first = span(first);
+        let Some(data) = self.tree.nodes.get_mut(id as usize) else { return };
+        data.span = match (first, last) {
+            (Some(first), Some(last)) if !data.flow => Span { start: first.start, end: last.end },
+            _ => Span::new(data.span.start as usize, end),
+        };
     }
 
     fn tag(&mut self, node: u32, tag: &str) {
@@ -247,7 +334,8 @@ impl<'t> Node<'t> {
     }
 
     /// The bytes of the node: a scalar's content without quotes and without a block scalar's header and indentation,
-    /// a collection from its first to its last byte, an alias with its `*`.
+    /// a flow collection with its brackets, a block collection from its first child's to its last child's span, an
+    /// alias with its `*`. Nothing, at the `:`, where a value is missing.
     #[must_use]
     pub fn span(self) -> Span {
         self.data().span
@@ -403,7 +491,7 @@ mod tests {
         tree.documents(text).map(describe).collect::<Vec<_>>().join(" --- ")
     }
 
-    fn describe(node: Node<'_>) -> String {
+    pub(super) fn describe(node: Node<'_>) -> String {
         let tag = node.tag().map(|tag| format!("{tag} ")).unwrap_or_default();
         match node.kind() {
             NodeKind::Alias => format!("*{:?}", node.resolve().map(Node::id)),

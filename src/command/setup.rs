@@ -1,7 +1,7 @@
 //! What every command needs before it starts: the workspace, the policy, the manifests that are asked for.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -13,63 +13,77 @@ use crate::policy::{self, Environment, Policy};
 use crate::source::{MAX_BYTES, Source};
 use crate::walk::Workspace;
 
+/// What goes before the configuration.
+pub(crate) struct Wishes<'a> {
+    pub(crate) config: Option<&'a Path>,
+    pub(crate) policy: Option<&'a str>,
+    pub(crate) levels: Vec<&'a str>,
+    pub(crate) threads: usize,
+}
+
 /// Where the user stands and what is required there.
 pub(crate) struct Setup {
     pub(crate) workspace: Workspace,
     pub(crate) policy: Policy,
-    pub(crate) threads: usize,
+    threads: usize,
 }
 
 impl Setup {
-    /// Looks for the repository and reads its configuration.
+    /// What the command line asks for, in the current folder.
     pub(crate) fn new(common: &Common) -> anyhow::Result<Self> {
         if common.verbose {
             start_log();
         }
         let current = std::env::current_dir().context("cannot tell the current folder")?;
-        let location = match &common.config {
-            Some(file) => policy::find::named(&current, file)?,
-            None => policy::find::find(&current)?,
+        let wishes = Wishes {
+            config: common.config.as_deref(),
+            policy: common.policy.as_deref(),
+            levels: common.levels.iter().map(String::as_str).collect(),
+            threads: common.threads(),
         };
-        let workspace = Workspace::new(&location.root, &current).context("cannot open the current folder")?;
+        Self::at(&current, &wishes)
+    }
+
+    /// Looks for the repository of a folder and reads its configuration.
+    pub(crate) fn at(current: &Path, wishes: &Wishes<'_>) -> anyhow::Result<Self> {
+        let location = match wishes.config {
+            Some(file) => policy::find::named(current, file)?,
+            None => policy::find::find(current)?,
+        };
+        let workspace = Workspace::new(&location.root, current).context("cannot open the current folder")?;
         let mut policy = match &location.file {
             Some(file) => Policy::parse(&policy::find::read(file, &workspace.shown(file))?)?,
             None => Policy::default(),
         };
-        if let Some(base) = &common.policy {
+        if let Some(base) = wishes.policy {
             policy.set_base(policy::parse_base(base)?);
         }
-        for level in &common.levels {
+        for level in &wishes.levels {
             let (rule, level) = policy::parse_level(level)?;
             policy.set_level(rule, level);
         }
-        Ok(Self { workspace, policy, threads: common.threads() })
+        Ok(Self { workspace, policy, threads: wishes.threads })
     }
 
     /// Reads and judges what the user asks for.
     pub(crate) fn judge(&self, input: &Input) -> anyhow::Result<Judged> {
-        let conventional;
-        let targets = if !input.paths.is_empty() {
-            let (stdin, paths): (Vec<_>, Vec<_>) = input.paths.iter().cloned().partition(|path| path == Path::new("-"));
-            let stdin = if stdin.is_empty() { None } else { Some(read_stdin(&input.stdin_path)?) };
-            return self.judge_paths(&paths, stdin);
-        } else if self.policy.environments.is_empty() {
-            if let Some(name) = &input.environment {
-                self.policy.environment(name)?;
-            }
-            conventional = Environment::conventional();
-            Targets::Environments(vec![&conventional])
-        } else {
-            match &input.environment {
-                Some(name) => Targets::Environments(vec![self.policy.environment(name)?]),
-                None => Targets::Environments(self.policy.environments.iter().collect()),
-            }
-        };
-        self.run(targets)
+        if input.paths.is_empty() {
+            return self.judge_environments(input.environment.as_deref());
+        }
+        let (stdin, paths): (Vec<_>, Vec<_>) = input.paths.iter().cloned().partition(|path| path == Path::new("-"));
+        let stdin = if stdin.is_empty() { None } else { Some(read_stdin(&input.stdin_path)?) };
+        self.run(Targets::Paths { paths: &paths, stdin })
     }
 
-    fn judge_paths(&self, paths: &[PathBuf], stdin: Option<Arc<Source>>) -> anyhow::Result<Judged> {
-        self.run(Targets::Paths { paths, stdin })
+    /// Judges the environments of the configuration, or the one that is named; without any the conventional names.
+    pub(crate) fn judge_environments(&self, name: Option<&str>) -> anyhow::Result<Judged> {
+        if let Some(name) = name {
+            return self.run(Targets::Environments(vec![self.policy.environment(name)?]));
+        }
+        if self.policy.environments.is_empty() {
+            return self.run(Targets::Environments(vec![&Environment::conventional()]));
+        }
+        self.run(Targets::Environments(self.policy.environments.iter().collect()))
     }
 
     pub(crate) fn run(&self, targets: Targets<'_>) -> anyhow::Result<Judged> {

@@ -4,9 +4,12 @@
 //! an object nested in a custom resource need no case of their own. Sources: the Kubernetes API (`PodSpec`,
 //! `Container`, `ImageVolumeSource`), the Tekton and Argo Workflows references.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use super::{Document, Found, Kind, LocatedImage, Reader, State};
+use super::embedded::join;
+use super::merge::Once;
+use super::{Document, Found, Kind, LocatedImage, MAX_DEPTH, Reader, State, Unreadable, gitops};
 use crate::reference::Reference;
 use crate::yaml::{Node, NodeKind};
 
@@ -77,6 +80,27 @@ fn read(document: &Document<'_>, found: &mut Found) -> bool {
     true
 }
 
+/// Reads a part of an object: a partial one where `name` is `None`, else the value of a field of that name, however deep
+/// in an object it will stand. Fields are put below `path`.
+pub(super) fn read_part<'t>(
+    document: &Document<'t>,
+    node: Node<'t>,
+    name: Option<&'t str>,
+    path: &str,
+    found: &mut Found,
+) {
+    let before = found.images.len();
+    let mut walk = Walk::new(document, found, KIND.name, Free::Any);
+    match name {
+        Some(name) if CONTAINER_LISTS.contains(&name) && node.is_mapping() => walk.container(node),
+        Some(name) => walk.field(name, node),
+        None => walk.node(node),
+    }
+    for image in found.images.iter_mut().skip(before) {
+        image.field = join(path, &image.field);
+    }
+}
+
 fn read_fragment(document: &Document<'_>, found: &mut Found) -> bool {
     let root = document.root;
     let has = |key| root.get(key).is_some();
@@ -123,13 +147,28 @@ struct Walk<'d, 't> {
     patterns: bool,
     path: Vec<Step<'t>>,
     resource: Option<String>,
-    /// Nodes that were entered through an alias: each is walked once, however many aliases name it.
-    entered: Vec<u32>,
+    /// Nodes that were entered through an alias, and whether as containers: each is walked once, however many aliases
+    /// name it.
+    entered: HashSet<(u32, bool)>,
+    /// The same for what charts and overlays are given.
+    once: Once,
+    depth: usize,
 }
 
 impl<'d, 't> Walk<'d, 't> {
     fn new(document: &'d Document<'t>, found: &'d mut Found, kind: &'static str, free: Free) -> Self {
-        Self { document, found, kind, free, patterns: false, path: Vec::new(), resource: None, entered: Vec::new() }
+        Self {
+            document,
+            found,
+            kind,
+            free,
+            patterns: false,
+            path: Vec::new(),
+            resource: None,
+            entered: HashSet::new(),
+            once: Once::default(),
+            depth: 0,
+        }
     }
 
     /// An object with `apiVersion` and `kind`, at the top or nested.
@@ -149,21 +188,41 @@ impl<'d, 't> Walk<'d, 't> {
             std::mem::replace(&mut self.patterns, is_in_group(api, &POLICY_GROUPS)),
             std::mem::replace(&mut self.resource, resource),
         );
-        self.mapping(node, &["metadata", "status"]);
+        let before = self.found.images.len();
+        if gitops::read(self.document, node, (api, kind), &self.field_name(), &mut self.once, self.found) {
+            for image in self.found.images.iter_mut().skip(before) {
+                image.resource.clone_from(&self.resource);
+            }
+        } else {
+            self.mapping(node, &["metadata", "status"]);
+        }
         (self.free, self.patterns, self.resource) = outer;
     }
 
     fn node(&mut self, node: Node<'t>) {
-        let node = if node.kind() == NodeKind::Alias {
-            let Some(target) = node.resolve() else { return };
-            if self.entered.contains(&target.id()) {
-                return;
-            }
-            self.entered.push(target.id());
-            target
-        } else {
-            node
-        };
+        let Some(node) = self.enter(node, false) else { return };
+        self.deeper(node, Self::collection);
+    }
+
+    /// The node itself, or what an alias stands for where it has not been walked through one before.
+    fn enter(&mut self, node: Node<'t>, is_container: bool) -> Option<Node<'t>> {
+        let target = node.resolve()?;
+        let is_new = node.kind() != NodeKind::Alias || self.entered.insert((target.id(), is_container));
+        is_new.then_some(target)
+    }
+
+    /// Walks into a node unless it stands too deep.
+    fn deeper(&mut self, node: Node<'t>, walk: impl FnOnce(&mut Self, Node<'t>)) {
+        if self.depth == MAX_DEPTH {
+            self.found.unreadable.push(Unreadable::too_deep(self.document.source, node));
+            return;
+        }
+        self.depth += 1;
+        walk(self, node);
+        self.depth -= 1;
+    }
+
+    fn collection(&mut self, node: Node<'t>) {
         match node.kind() {
             NodeKind::Mapping => match (text_of(node, "apiVersion"), text_of(node, "kind")) {
                 (Some(api), Some(kind)) => self.object(node, api, kind),
@@ -212,6 +271,7 @@ impl<'d, 't> Walk<'d, 't> {
     }
 
     fn containers(&mut self, list: Node<'t>) {
+        let Some(list) = self.enter(list, true) else { return };
         for (index, item) in list.items().enumerate() {
             self.path.push(Step::Index(index));
             self.container(item);
@@ -221,7 +281,12 @@ impl<'d, 't> Walk<'d, 't> {
 
     /// A mapping in a place where only a container can stand: its image is one, whatever its text.
     fn container(&mut self, node: Node<'t>) {
-        let Some(node) = node.resolve() else { return };
+        if let Some(node) = self.enter(node, true) {
+            self.deeper(node, Self::fields_of_container);
+        }
+    }
+
+    fn fields_of_container(&mut self, node: Node<'t>) {
         for (key, value) in node.entries() {
             match key.scalar() {
                 Some("image") => {
@@ -246,12 +311,10 @@ impl<'d, 't> Walk<'d, 't> {
 
     /// What a merge key brings into a container: the text stands at the anchor.
     fn merged(&mut self, value: Node<'t>) {
-        let sources = if value.is_sequence() { value.items().collect() } else { vec![value] };
-        for source in sources.into_iter().filter_map(Node::resolve) {
-            if !self.entered.contains(&source.id()) {
-                self.entered.push(source.id());
-                self.container(source);
-            }
+        if !value.is_sequence() {
+            self.container(value);
+        } else if let Some(list) = self.enter(value, true) {
+            list.items().for_each(|source| self.container(source));
         }
     }
 
@@ -324,7 +387,7 @@ fn is_image_key(name: &str) -> bool {
 }
 
 /// The state of a text that Kubernetes takes as it stands, unless something fills it in before.
-fn state_of(text: &str) -> State {
+pub(super) fn state_of(text: &str) -> State {
     match template_in(text) {
         Some(template) => State::unresolved(format!("{template} is filled in before it is deployed")),
         None => State::of(text),
@@ -344,7 +407,7 @@ fn template_in(text: &str) -> Option<&'static str> {
 }
 
 /// Whether a text can hardly be anything but an image: it has a tag, a digest or a registry.
-fn is_image_like(text: &str) -> bool {
+pub(super) fn is_image_like(text: &str) -> bool {
     if text.contains("@sha256:") {
         return true;
     }
@@ -356,7 +419,7 @@ fn is_image_like(text: &str) -> bool {
 }
 
 /// Whether a path ends like a picture or a disk, not like a repository.
-fn is_file_name(path: &str) -> bool {
+pub(super) fn is_file_name(path: &str) -> bool {
     let ending = path.rsplit('.').next().unwrap_or_default();
     ["png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "iso", "img", "qcow2", "vmdk", "vhd"].contains(&ending)
 }
@@ -547,5 +610,19 @@ spec:
         let found = find("a.yaml", "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: *gone}]}\n");
         assert_eq!(found.unreadable.len(), 1);
         assert_eq!(found.unreadable[0].message, "no anchor `gone` stands before this alias");
+    }
+
+    #[test]
+    fn chains_of_aliases_neither_multiply_nor_end_the_stack() {
+        let chain = |links: usize, link: &dyn Fn(usize) -> String| (1..links).map(link).collect::<String>();
+        let bomb = chain(60, &|n| format!("l{n}: &l{n} [{{containers: *l{0}, initContainers: *l{0}}}]\n", n - 1));
+        let text = format!("apiVersion: v1\nkind: Pod\nl0: &l0 [{{image: a}}]\n{bomb}spec: {{containers: *l59}}\n");
+        assert_eq!(images(&text).len(), 1);
+        let deep = chain(5000, &|n| format!("  a{n}: &a{n} {{<<: *a{}}}\n", n - 1));
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  a0: &a0 {{image: a}}\n{deep}spec: {{containers: [*a4999]}}\n"
+        );
+        let found = find("a.yaml", &text);
+        assert!(found.unreadable[0].message.starts_with("this stands more than 256 levels deep"));
     }
 }

@@ -7,8 +7,8 @@ use jiff::civil::Date;
 use super::error::{PolicyErrors, Wrong};
 use super::nearest::suggest;
 use super::pattern::{Pattern, Repositories, registry_prefix};
-use super::raw::{Errors, Raw, RawEnvironment, RawException};
-use super::{Environment, Exception, Policy};
+use super::raw::{Errors, Raw, RawChart, RawEnvironment, RawException, RawStack};
+use super::{Chart, Environment, Exception, Named, Policy, Stack};
 use crate::rule::{self, Base, Level, RULES, Rule};
 use crate::source::Source;
 use crate::yaml::Node;
@@ -82,16 +82,62 @@ fn environment(
         let help = "letters, digits, `.`, `_` and `-`, at most 64";
         errors.add(key, "no name for an environment", help);
     }
-    let manifests = at(node, "manifests");
-    if raw.manifests.is_empty() {
-        errors.add(manifests, format!("`{name}` names no manifest"), "add a file, a folder or a glob");
+    for key in ["manifests", "stacks", "overlays", "charts"] {
+        if let Some(list) = node.get(key).filter(|list| list.items().next().is_none()) {
+            errors.add(list, format!("`{key}` of `{name}` is empty"), "add what is deployed, or remove the key");
+        }
     }
-    let patterns = raw
-        .manifests
-        .iter()
-        .zip(manifests.items())
-        .filter_map(|(text, node)| take(Pattern::new(text, Some(errors.place(node))), node, errors));
-    Environment { name: name.into(), enforce: raw.enforce.unwrap_or(true), manifests: patterns.collect() }
+    if ["manifests", "stacks", "overlays", "charts"].iter().all(|key| node.get(key).is_none()) {
+        let help = "add what is deployed: `manifests: [deploy/prod/**]`, or `stacks`, `overlays`, `charts`";
+        errors.add(node, format!("`{name}` names nothing that is deployed"), help);
+    }
+    let manifests = raw.manifests.iter().zip(at(node, "manifests").items());
+    let patterns =
+        manifests.filter_map(|(text, node)| take(Pattern::new(text, Some(errors.place(node))), node, errors));
+    let manifests = patterns.collect();
+    let overlays = raw.overlays.iter().zip(at(node, "overlays").items());
+    let overlays = overlays.filter_map(|(text, node)| named(text, node, errors)).collect();
+    let stacks = raw.stacks.iter().zip(at(node, "stacks").items());
+    let stacks = stacks.filter_map(|(raw, node)| stack(raw, node, errors)).collect();
+    let charts = raw.charts.iter().zip(at(node, "charts").items());
+    let charts = charts.filter_map(|(raw, node)| chart(raw, node, errors)).collect();
+    Environment { name: name.into(), enforce: raw.enforce.unwrap_or(true), manifests, stacks, overlays, charts }
+}
+
+/// One file or folder by its path from the root.
+fn named(text: &str, node: Node<'_>, errors: &mut Errors<'_>) -> Option<Named> {
+    let place = errors.place(node);
+    let pattern = take(Pattern::new(text, Some(place.clone())), node, errors)?;
+    if !pattern.is_literal() {
+        errors.add(
+            node,
+            format!("`{text}` is a glob"),
+            "name one file or folder: the order and the choice matter here",
+        );
+        return None;
+    }
+    Some(Named { path: pattern.base().to_owned(), place })
+}
+
+fn stack(raw: &RawStack, node: Node<'_>, errors: &mut Errors<'_>) -> Option<Stack> {
+    let files_node = at(node, "files");
+    if raw.files.is_empty() {
+        errors.add(files_node, "the stack has no file", "add its files in merge order");
+    }
+    let files: Vec<_> =
+        raw.files.iter().zip(files_node.items()).filter_map(|(text, node)| named(text, node, errors)).collect();
+    let env_file = match &raw.env_file {
+        Some(text) => Some(named(text, at(node, "env-file"), errors)?),
+        None => None,
+    };
+    (files.len() == raw.files.len()).then(|| Stack { files, env_file, profiles: raw.profiles.clone() })
+}
+
+fn chart(raw: &RawChart, node: Node<'_>, errors: &mut Errors<'_>) -> Option<Chart> {
+    let folder = named(&raw.chart, at(node, "chart"), errors)?;
+    let values = raw.values.iter().zip(at(node, "values").items());
+    let values: Vec<_> = values.filter_map(|(text, node)| named(text, node, errors)).collect();
+    (values.len() == raw.values.len()).then_some(Chart { folder, values })
 }
 
 fn levels(raw: &Raw, root: Node<'_>, errors: &mut Errors<'_>) -> Vec<(&'static Rule, Level)> {

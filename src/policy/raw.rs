@@ -17,7 +17,7 @@ use crate::yaml::{Node, NodeKind, Style, Tree};
 /// The largest configuration, in bytes.
 pub const MAX_CONFIGURATION: u64 = 1 << 20;
 const BYTE_ORDER_MARK: char = '\u{feff}';
-/// How deep it may be nested; it needs five levels.
+/// How deep it may be nested; it needs six levels.
 const MAX_DEPTH: u32 = 32;
 
 /// The top of the configuration.
@@ -40,7 +40,30 @@ pub(super) struct Raw {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a mapping of keys")]
 pub(super) struct RawEnvironment {
     pub enforce: Option<bool>,
+    #[serde(default)]
     pub manifests: Vec<String>,
+    #[serde(default)]
+    pub stacks: Vec<RawStack>,
+    #[serde(default)]
+    pub overlays: Vec<String>,
+    #[serde(default)]
+    pub charts: Vec<RawChart>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a mapping of keys")]
+pub(super) struct RawStack {
+    pub files: Vec<String>,
+    pub env_file: Option<String>,
+    pub profiles: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a mapping of keys")]
+pub(super) struct RawChart {
+    pub chart: String,
+    #[serde(default)]
+    pub values: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,7 +80,8 @@ pub(super) struct RawException {
 /// What to write for a required key that is missing.
 const REQUIRED: &[(&str, &str)] = &[
     ("version", "write `version: 1` into its first line"),
-    ("manifests", "add the files that are deployed: `manifests: [deploy/prod/**]`"),
+    ("files", "add the files of the stack in merge order: `files: [compose.yml, compose.prod.yml]`"),
+    ("chart", "add the folder of the chart: `chart: charts/app`"),
     ("image", "add the repository that is exempted: `image: ghcr.io/org/tool`"),
     ("reason", "add why it is exempted: `reason: vendor publishes no stable digest`"),
     ("expires", "add the last day on which it counts: `expires: YYYY-MM-DD`"),
@@ -175,7 +199,7 @@ fn check_text(text: &str, errors: &mut Errors<'_>) {
 /// Refuses what two readers of YAML could take differently, and what would be ignored in silence.
 fn check_node(node: Node<'_>, depth: u32, errors: &mut Errors<'_>) {
     if depth > MAX_DEPTH {
-        errors.add(node, "nested too deeply", "a configuration has five levels: remove the others");
+        errors.add(node, "nested too deeply", "a configuration has six levels: remove the others");
     } else if node.kind() == NodeKind::Alias {
         errors.add(node, "an alias (`*name`)", "write the value itself: a configuration has no aliases");
     } else if let Some(tag) = node.tag() {

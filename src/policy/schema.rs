@@ -44,9 +44,10 @@ pub fn schema() -> Value {
 }
 
 fn environment() -> Value {
+    let any_of = ["manifests", "stacks", "overlays", "charts"].map(|key| json!({ "required": [key] })).to_vec();
     json!({
         "type": "object",
-        "required": ["manifests"],
+        "anyOf": any_of,
         "additionalProperties": false,
         "properties": {
             "enforce": {
@@ -60,6 +61,61 @@ fn environment() -> Value {
                 "items": { "type": "string", "minLength": 1 },
                 "description": "Files, folders or globs, relative to the root of the repository. * stays within one \
                     part of a path, ** crosses parts; a folder stands for everything in it."
+            },
+            "stacks": {
+                "type": "array",
+                "minItems": 1,
+                "items": stack(),
+                "description": "Compose files that are judged as they are deployed together."
+            },
+            "overlays": {
+                "type": "array",
+                "minItems": 1,
+                "items": path("The folder of a kustomization."),
+                "description": "Kustomizations, judged as they build."
+            },
+            "charts": {
+                "type": "array",
+                "minItems": 1,
+                "items": chart(),
+                "description": "Helm charts, judged with the values of the environment."
+            }
+        }
+    })
+}
+
+fn path(description: &str) -> Value {
+    json!({ "type": "string", "minLength": 1, "description": description })
+}
+
+fn stack() -> Value {
+    json!({
+        "type": "object",
+        "required": ["files"],
+        "additionalProperties": false,
+        "properties": {
+            "files": { "type": "array", "minItems": 1, "items": path("A Compose file."), "description": "In merge order." },
+            "env-file": path("In place of .env beside the first file."),
+            "profiles": {
+                "type": "array",
+                "items": { "type": "string" },
+                "description": "Only these profiles; without the key every profile is judged."
+            }
+        }
+    })
+}
+
+fn chart() -> Value {
+    json!({
+        "type": "object",
+        "required": ["chart"],
+        "additionalProperties": false,
+        "properties": {
+            "chart": path("The folder of the chart."),
+            "values": {
+                "type": "array",
+                "items": path("A values file."),
+                "description": "Over the chart's own values; the last one counts."
             }
         }
     })

@@ -56,9 +56,9 @@ pub fn check(report: &Report, _: &Style) -> String {
             push_finding(&mut out, finding);
         }
     }
-    for notice in notices(report) {
+    for text in notices(report) {
         if kinds.shows(Shown::Note) {
-            let _ = writeln!(out, "::notice title=digest-gate::{}", data(&cut(&visible::visible(&notice))));
+            out.push_str(&notice(&text));
         }
     }
     let _ = writeln!(out, "{}", neutral(&verdict(report)));
@@ -67,6 +67,20 @@ pub fn check(report: &Report, _: &Style) -> String {
         let _ = writeln!(out, "{}", neutral(&line));
     }
     out
+}
+
+/// One notice about the run itself, with its line end.
+#[must_use]
+pub fn notice(text: &str) -> String {
+    format!("::notice title=digest-gate::{}\n", data(&cut(&visible::visible(text))))
+}
+
+/// One error about the run itself, with its line end; `place` is a file and a 1-based line.
+#[must_use]
+pub fn error(place: Option<(&str, u32)>, text: &str) -> String {
+    let at = place.map(|(file, line)| format!("file={},line={line},", property(&visible::visible(file))));
+    let lines: Vec<_> = text.lines().map(visible::visible).collect();
+    format!("::error {}title=digest-gate::{}\n", at.unwrap_or_default(), data(&cut(&lines.join("\n"))))
 }
 
 fn push_finding(out: &mut String, finding: &Finding) {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::annotations::message;
-use super::markdown::Page;
+use super::markdown::{Page, code};
 use super::{Shown, Tally, by_importance, counted, visible};
 use crate::finding::{Finding, Report};
 
@@ -73,6 +73,18 @@ pub fn output(report: &Report) -> CheckRunOutput {
         summary: summary.finish(),
         text: text.finish(),
         annotations: by_importance(report).into_iter().map(annotation).collect(),
+    }
+}
+
+/// The output of the check run where nothing could be judged: an error for people, several lines long.
+#[must_use]
+pub fn could_not_judge(error: &str) -> CheckRunOutput {
+    let lines: Vec<_> = error.lines().filter(|line| !line.trim().is_empty()).map(code).collect();
+    CheckRunOutput {
+        title: "could not judge".to_owned(),
+        summary: format!("**digest-gate could not judge**: nothing is proven.\n\n{}", lines.join("<br>\n")),
+        text: String::new(),
+        annotations: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The documents are true: tables come from the lists, examples run.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -53,18 +54,14 @@ fn the_rules_are_those_of_the_list() {
          | rule | default | strict | says |\n|---|---|---|---|\n",
     );
     for rule in RULES {
-        text += &format!(
-            "| [`{0}`](#{0}) | {1} | {2} | {3} |\n",
-            rule.id,
-            rule.default.as_str(),
-            rule.strict.as_str(),
-            rule.summary.replace('|', "\\|")
-        );
+        let (default, strict) = (rule.default.as_str(), rule.strict.as_str());
+        let summary = rule.summary.replace('|', "\\|");
+        writeln!(text, "| [`{0}`](#{0}) | {default} | {strict} | {summary} |", rule.id).unwrap();
     }
     for rule in RULES {
-        text += &format!("\n## {}\n\nWhy: {}.\n\nWhat to do: {}.\n", rule.id, rule.why, rule.fix);
+        writeln!(text, "\n## {}\n\nWhy: {}.\n\nWhat to do: {}.", rule.id, rule.why, rule.fix).unwrap();
         if let Some((bad, good)) = rule.example {
-            text += &format!("\nInstead of\n\n```text\n{bad}\n```\n\nwrite\n\n```text\n{good}\n```\n");
+            writeln!(text, "\nInstead of\n\n```text\n{bad}\n```\n\nwrite\n\n```text\n{good}\n```").unwrap();
         }
     }
     generated("docs/rules.md", &text);
@@ -77,8 +74,8 @@ fn the_kinds_are_those_of_the_list() {
          is skipped; one that should be\nread and cannot be is a finding (`unreadable-manifest`).\n",
     );
     for kind in KINDS {
-        text +=
-            &format!("\n## {}\n\nKind `{}`. Files: {}.\n\nRead: {}.\n", kind.title, kind.name, kind.files, kind.reads);
+        let (title, name, files, reads) = (kind.title, kind.name, kind.files, kind.reads);
+        writeln!(text, "\n## {title}\n\nKind `{name}`. Files: {files}.\n\nRead: {reads}.").unwrap();
     }
     generated("docs/manifests.md", &text);
 }
