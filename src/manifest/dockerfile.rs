@@ -169,7 +169,7 @@ impl<'a> File<'a> {
         }
         if scan.directives.is_json {
             let why =
-                "the file is for another frontend than Dockerfile's, so its images cannot be told: check its output";
+                "this is JSON for another frontend, so its images cannot be told: write a Dockerfile or leave it out";
             self.unreadable(Span::default(), why);
         }
         for from in froms.iter().flatten() {

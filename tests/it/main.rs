@@ -3,6 +3,7 @@
 
 mod cli;
 mod compose;
+mod container;
 mod docs;
 mod github;
 mod kustomize;

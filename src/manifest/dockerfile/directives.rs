@@ -46,13 +46,11 @@ impl Directives {
         if directive.is_repeated {
             self.refused = Some((directive.value, "this directive stands above already: remove one"));
         } else if directive.name == "escape" {
+            let why = "the escape character is neither \\ nor `: write one of them";
             match text.get(directive.value.range()) {
                 Some("`") => self.escape = '`',
                 Some("\\") => {}
-                _ => {
-                    self.refused =
-                        Some((directive.value, "the escape character is neither \\ nor `: write one of them"))
-                }
+                _ => self.refused = Some((directive.value, why)),
             }
         }
     }
