@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::Url;
@@ -28,13 +28,20 @@ pub struct Patience {
     pub timeout: Duration,
     /// For the rate limits of all requests together.
     pub limits: Duration,
+    /// From the making of the client: after that nothing is tried again.
+    pub total: Duration,
     /// Sleeps; tests pass something faster.
     pub pause: Arc<dyn Fn(Duration)>,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), limits: Duration::from_mins(1), pause: Arc::new(std::thread::sleep) }
+        Self {
+            timeout: Duration::from_secs(30),
+            limits: Duration::from_mins(1),
+            total: Duration::from_mins(3),
+            pause: Arc::new(std::thread::sleep),
+        }
     }
 }
 
@@ -45,6 +52,7 @@ pub struct Client {
     patience: Patience,
     /// What is left of [`Patience::limits`].
     left: Cell<Duration>,
+    made: Instant,
 }
 
 impl fmt::Debug for Client {
@@ -67,12 +75,13 @@ impl Client {
         patience: Patience,
     ) -> Result<Self, ClientError> {
         let base = checked_api_url(api_url)?;
+        let token = token.trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ClientError::Token);
         }
         let transport = Transport::new(&base, token, env, patience.timeout)?;
         let left = Cell::new(patience.limits);
-        Ok(Self { base, transport, patience, left })
+        Ok(Self { base, transport, patience, left, made: Instant::now() })
     }
 
     /// The address of `path` (with its first slash) and a query, below the root of the API.
@@ -90,7 +99,7 @@ impl Client {
         let mut tried = 1;
         loop {
             match self.send(verb, url, body) {
-                Err(error) if error.is_passing() && tried < TRIES => self.back_off(tried),
+                Err(error) if error.is_passing() && self.may_retry(tried, TRIES) => self.back_off(tried),
                 done => return done,
             }
             tried += 1;
@@ -113,7 +122,7 @@ impl Client {
             if let Some(done) = look()? {
                 return Ok(done);
             }
-            if tried == 2 {
+            if !self.may_retry(tried, 2) {
                 return Err(error);
             }
             tried += 1;
@@ -129,7 +138,7 @@ impl Client {
                 Err(error) => error,
             };
             match error.cause {
-                Cause::Unsent(_) if tried < TRIES => {
+                Cause::Unsent(_) if self.may_retry(tried, TRIES) => {
                     self.back_off(tried);
                     tried += 1;
                 }
@@ -140,6 +149,11 @@ impl Client {
                 _ => return Err(error),
             }
         }
+    }
+
+    /// Whether a request tried so often may be tried again.
+    fn may_retry(&self, tried: u32, most: u32) -> bool {
+        tried < most && self.made.elapsed() < self.patience.total
     }
 
     /// Waits 1, 2, 4 … seconds.

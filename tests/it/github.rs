@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, Mutex};
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use digest_gate::github::{Client, Event, EventError, Outcome, Patience, publish};
@@ -10,6 +14,7 @@ use digest_gate::report::check_run::{AnnotationLevel, CheckAnnotation, CheckRunO
 use serde_json::{Value, json};
 
 use crate::standin::{Fault, Standin, github_api};
+use crate::tls;
 
 const TOKEN: &str = "ghs_notARealTokenButSecret";
 const SHA: &str = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
@@ -423,6 +428,19 @@ fn the_completion_is_repeated() {
 }
 
 #[test]
+fn after_some_minutes_nothing_is_tried_again() {
+    let late = || Patience { total: Duration::ZERO, ..quick() };
+    let lost = || Fault::Dropped { done: false };
+    let standin = Standin::start([(2, lost())]);
+    assert!(matches!(post_with(&standin, 0, late()), Outcome::Failed { .. }));
+    assert_eq!(standin.sequence(), [CREATE, DONE]);
+
+    let standin = Standin::start([(1, lost())]);
+    assert!(matches!(post_with(&standin, 0, late()), Outcome::Failed { .. }));
+    assert_eq!(standin.sequence(), [CREATE, LOOK]);
+}
+
+#[test]
 fn a_text_that_github_refuses_does_not_keep_the_run_open() {
     let standin = Standin::start([(2, Fault::Status(422, vec![]))]);
     assert_eq!(post(&standin, 0).outcome, posted());
@@ -476,8 +494,8 @@ fn waiting_for_rate_limits_has_an_end() {
 
 #[test]
 fn a_slow_answer_is_given_up_and_looked_up() {
-    let standin = Standin::start([(1, Fault::Slow(Duration::from_secs(3)))]);
-    let patience = Patience { timeout: Duration::from_millis(1500), ..quick() };
+    let standin = Standin::start([(1, Fault::Slow(Duration::from_secs(6)))]);
+    let patience = Patience { timeout: Duration::from_secs(3), ..quick() };
     assert_eq!(post_with(&standin, 0, patience), posted());
     assert_eq!(standin.sequence(), [CREATE, LOOK, DONE]);
     assert_complete(&standin, 0);
@@ -541,4 +559,86 @@ fn a_token_or_certificates_that_cannot_be_used_are_refused() {
         assert!(error.starts_with("cannot use the certificates of SSL_CERT_FILE"), "{error}");
     }
     assert!(Client::new("https://api.github.com", TOKEN, &variables(&[("SSL_CERT_FILE", "")])).is_ok());
+}
+
+/// A folder with the file that `SSL_CERT_FILE` has to name.
+fn trust() -> (tempfile::TempDir, BTreeMap<String, String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("roots.pem");
+    fs::write(&file, format!("a private authority\n{}", tls::CERTIFICATE)).unwrap();
+    let env = variables(&[("SSL_CERT_FILE", file.to_str().unwrap())]);
+    (folder, env)
+}
+
+#[test]
+fn a_private_authority_is_trusted_when_named_and_only_then() {
+    let standin = Standin::start_tls();
+    let post = |env| {
+        let client = Client::with_patience(&standin.url(), TOKEN, &env, quick()).unwrap();
+        publish(&client, &event(), "gate", &output(1), true)
+    };
+    let Outcome::Failed { message } = post(BTreeMap::new()) else { panic!("nobody trusts it") };
+    assert!(message.contains("UnknownIssuer"), "{message}");
+    assert!(standin.requests().is_empty());
+    let (_folder, env) = trust();
+    assert_eq!(post(env), posted());
+    assert_complete(&standin, 1);
+}
+
+/// The variables of a proxy are those of the process: the posting happens in a process of its own.
+#[test]
+fn the_proxy_of_the_environment_is_used() {
+    let standin = Standin::start_tls();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let upstream = standin.address().to_owned();
+    let (connects, asked) = mpsc::channel();
+    thread::spawn(move || {
+        for client in proxy.incoming().flatten().take(20) {
+            let _ = connects.send(tunnel(client, &upstream));
+        }
+    });
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "github::posts_through_a_proxy", "--ignored"])
+        .env("HTTPS_PROXY", &address)
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env_remove("https_proxy")
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    let head = asked.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(head.starts_with("CONNECT github.test:443 HTTP/1.1"), "{head}");
+    assert!(!head.contains(TOKEN), "{head}");
+    assert_complete(&standin, 1);
+}
+
+#[test]
+#[ignore = "a part of `the_proxy_of_the_environment_is_used`, which sets the proxy"]
+fn posts_through_a_proxy() {
+    let (_folder, env) = trust();
+    let client = Client::with_patience("https://github.test", TOKEN, &env, quick()).unwrap();
+    assert_eq!(publish(&client, &event(), "gate", &output(1), true), posted());
+    // What stays on this machine goes through no proxy.
+    let standin = Standin::start([]);
+    assert_eq!(post(&standin, 0).outcome, posted());
+}
+
+/// Carries one connection through, wherever it was meant to go; gives the head of the request.
+fn tunnel(mut client: TcpStream, upstream: &str) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && head.len() < 10_000 && client.read(&mut byte).unwrap_or(0) > 0 {
+        head.push(byte[0]);
+    }
+    let mut server = TcpStream::connect(upstream).unwrap();
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    thread::spawn(move || io::copy(&mut from, &mut to));
+    thread::spawn(move || {
+        let _ = io::copy(&mut server, &mut client);
+        client.shutdown(Shutdown::Both)
+    });
+    String::from_utf8(head).unwrap()
 }

@@ -10,4 +10,5 @@ mod kustomize;
 mod openapi;
 mod program;
 mod standin;
+mod tls;
 mod yaml;

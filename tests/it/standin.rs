@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::openapi;
@@ -69,13 +70,13 @@ struct State {
 /// The running stand-in. Dropping it stops it and fails the test if a request was not as described.
 pub(crate) struct Standin {
     address: String,
-    root: String,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
 }
 
 struct Shared {
     root: String,
+    tls: Option<Arc<ServerConfig>>,
     faults: BTreeMap<usize, Fault>,
     state: Mutex<State>,
     stop: AtomicBool,
@@ -89,10 +90,25 @@ impl Standin {
 
     /// Starts at an address, with the API below the path `root` (`/api/v3`).
     pub(crate) fn start_at(bind: &str, root: &str, faults: impl IntoIterator<Item = (usize, Fault)>) -> Self {
+        Self::launch(bind, root, faults, None)
+    }
+
+    /// Starts behind TLS, with the certificate of [`crate::tls`].
+    pub(crate) fn start_tls() -> Self {
+        Self::launch("127.0.0.1:0", "", [], Some(crate::tls::server()))
+    }
+
+    fn launch(
+        bind: &str,
+        root: &str,
+        faults: impl IntoIterator<Item = (usize, Fault)>,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Self {
         let listener = TcpListener::bind(bind).expect("a port is free");
         let address = listener.local_addr().expect("a bound socket has an address").to_string();
         let shared = Arc::new(Shared {
             root: root.to_owned(),
+            tls,
             faults: faults.into_iter().collect(),
             state: Mutex::default(),
             stop: AtomicBool::new(false),
@@ -101,12 +117,18 @@ impl Standin {
             let shared = Arc::clone(&shared);
             thread::spawn(move || accept(&listener, &shared))
         };
-        Self { address, root: root.to_owned(), shared, accepting: Some(accepting) }
+        Self { address, shared, accepting: Some(accepting) }
     }
 
     /// What `GITHUB_API_URL` has to be.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}{}", self.address, self.root)
+        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.address, self.shared.root)
+    }
+
+    /// Where it listens: `127.0.0.1:port`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// All requests so far, in order.
@@ -160,18 +182,28 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     while !shared.stop.load(Ordering::SeqCst) && Instant::now() < end {
         if let Ok((stream, _)) = listener.accept() {
             let shared = Arc::clone(shared);
-            thread::spawn(move || serve(stream, &shared));
+            thread::spawn(move || connected(stream, &shared));
         } else {
             thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
-/// Answers one request.
-fn serve(mut stream: TcpStream, shared: &Shared) {
+fn connected(mut stream: TcpStream, shared: &Shared) {
     let _ = stream.set_nonblocking(false);
     let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
-    let Some(request) = receive(&mut stream, &shared.root) else {
+    let Some(tls) = &shared.tls else { return serve(&mut stream, shared) };
+    let connection = ServerConnection::new(Arc::clone(tls)).expect("the configuration is complete");
+    let mut stream = StreamOwned::new(connection, stream);
+    // A client that does not trust the certificate sends nothing.
+    if stream.conn.complete_io(&mut stream.sock).is_ok() {
+        serve(&mut stream, shared);
+    }
+}
+
+/// Answers one request.
+fn serve(stream: &mut (impl Read + Write), shared: &Shared) {
+    let Some(request) = receive(stream, &shared.root) else {
         shared.state().violations.push("a request that is not HTTP/1.1 with a length".to_owned());
         return;
     };
@@ -208,7 +240,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         Some(Fault::Html) => (act().0, Vec::new(), "<html>welcome to the portal</html>".to_owned()),
         Some(Fault::Redirect(status, to)) => (status, vec![("location", to)], String::new()),
     };
-    answer(&mut stream, status, &headers, &body);
+    answer(stream, status, &headers, &body);
 }
 
 type Answer = (u16, Vec<(&'static str, String)>, String);
@@ -229,7 +261,7 @@ fn refusal(status: u16) -> String {
     json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }).to_string()
 }
 
-fn answer(stream: &mut TcpStream, status: u16, headers: &[(&str, String)], body: &str) {
+fn answer(stream: &mut (impl Read + Write), status: u16, headers: &[(&str, String)], body: &str) {
     let mut head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         let _ = write!(head, "{name}: {value}\r\n");
@@ -239,7 +271,7 @@ fn answer(stream: &mut TcpStream, status: u16, headers: &[(&str, String)], body:
 }
 
 /// Reads a request, at most 8 MB of it.
-fn receive(stream: &mut TcpStream, root: &str) -> Option<Request> {
+fn receive(stream: &mut (impl Read + Write), root: &str) -> Option<Request> {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -270,7 +302,7 @@ fn receive(stream: &mut TcpStream, root: &str) -> Option<Request> {
     Some(Request { method, path, query: query.to_owned(), headers, body })
 }
 
-fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
+fn more(stream: &mut (impl Read + Write), bytes: &mut Vec<u8>) -> Option<()> {
     let mut part = [0; 16_384];
     let read = stream.read(&mut part).ok().filter(|read| *read > 0)?;
     bytes.extend_from_slice(&part[..read]);
