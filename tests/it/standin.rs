@@ -14,6 +14,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::openapi;
+use crate::program::skipped;
 
 /// Life of a stand-in that nobody drops.
 const DEADLINE: Duration = Duration::from_mins(5);
@@ -380,10 +381,7 @@ pub(crate) fn github_api() -> Option<PathBuf> {
         .map(|folder| folder.join("shared/github-api"))
         .find(|folder| folder.is_dir());
     if found.is_none() {
-        // Not `println!`, which the test harness swallows.
-        let skipped =
-            "SKIPPED: no shared/github-api in any folder above the package, GitHub's own data is not compared";
-        let _ = writeln!(std::io::stderr(), "{skipped}");
+        skipped("no shared/github-api in any folder above the package: GitHub's own data is not compared");
     }
     found
 }
