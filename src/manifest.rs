@@ -385,12 +385,14 @@ fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, fo
 }
 
 fn report_errors(source: &Arc<Source>, tree: &Tree, found: &mut Found) {
+    if tree.errors().is_empty() {
+        return;
+    }
     let at = |offset: u32| Place::new(source, Span { start: offset, end: offset });
     let template = ["{{", "{%"].into_iter().find_map(|mark| source.text().find(mark));
     match (template, tree.errors()) {
-        (_, []) => {}
         // A broken document of a template says nothing that the first one does not.
-        (Some(offset), [_, ..]) => found.unreadable.push(Unreadable {
+        (Some(offset), _) => found.unreadable.push(Unreadable {
             place: at(u32::try_from(offset).unwrap_or(u32::MAX)),
             message: "this is a template, not YAML: which images it gives cannot be told".to_owned(),
             help: Some("render it and check what comes out: `helm template … | digest-gate check -`".to_owned()),

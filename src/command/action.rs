@@ -47,6 +47,7 @@ fn judge(runner: &Runner) -> anyhow::Result<Judged> {
         policy: runner.input("policy"),
         levels: runner.lines("levels"),
         threads: all_threads(),
+        keep_images: true,
     };
     let setup = Setup::at(&workspace, &wishes)?;
     let patterns = runner.lines("manifests");
