@@ -150,7 +150,8 @@ fn is_document_name(name: &str) -> bool {
         Some((stem, last)) if TEMPLATES.contains(&last.as_str()) => {
             ending(name.get(..stem).unwrap_or_default()).is_some_and(|(_, inner)| is_document(&inner))
         }
-        _ => name == STDIN,
+        // kustomize reads its file under three names, one of them without an ending.
+        _ => name == STDIN || name == "Kustomization",
     }
 }
 

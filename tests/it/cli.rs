@@ -135,6 +135,7 @@ fn images_lists_places_and_says_what_it_could_not_read() {
     let folder = Folder::new(&[
         ("Dockerfile", "FROM scratch AS base\nFROM base\nFROM docker.io/library/nginx:1.27.1\n"),
         ("compose.yml", &pinned()),
+        ("k8s/Kustomization", "resources: []\n"),
     ]);
     let ran = folder.run(&["images", "--format", "json", "."]);
     assert_eq!(ran.status, 0);
