@@ -5,3 +5,4 @@ mod cli;
 mod compose;
 mod docs;
 mod program;
+mod stacks;

@@ -32,8 +32,13 @@ impl<'t> Merged<'t> {
         self.entries.iter().copied().find(|(name, _)| name.scalar() == Some(key))
     }
 
+    /// The keys with the tag `!reset`.
+    pub(super) fn resets(&self) -> &[&'t str] {
+        &self.resets
+    }
+
     /// Whether a key has the tag `!reset`.
-    pub(super) fn resets(&self, key: &str) -> bool {
+    pub(super) fn is_reset(&self, key: &str) -> bool {
         self.resets.contains(&key)
     }
 }

@@ -28,7 +28,7 @@ impl<'t> Service<'t> {
 
     /// Whether `!reset` drops what an extended service says of a key.
     pub(super) fn resets(&self, key: &str) -> bool {
-        self.keys.resets(key)
+        self.keys.is_reset(key)
     }
 
     /// The service this one extends.
