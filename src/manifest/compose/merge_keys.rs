@@ -13,6 +13,8 @@ const MAX_VISITS: usize = 2_000_000;
 #[derive(Debug)]
 pub(super) struct MergeKeys {
     left: usize,
+    /// Whether the mappings read stand below `!override`, where Compose takes no notice of `!reset`.
+    pub(super) in_override: bool,
     /// Places where Compose would refuse the document, and why.
     pub(super) problems: Vec<(Span, String)>,
 }
@@ -45,7 +47,7 @@ impl<'t> Merged<'t> {
 
 impl MergeKeys {
     pub(super) fn new() -> Self {
-        Self { left: MAX_VISITS, problems: Vec::new() }
+        Self { left: MAX_VISITS, in_override: false, problems: Vec::new() }
     }
 
     /// Whether the bound was reached: nothing read since is complete.
@@ -85,7 +87,7 @@ impl MergeKeys {
                 if !own.insert(name) {
                     self.problems.push((key.span(), format!("the key `{name}` stands twice")));
                 }
-                if value.tag() == Some("!reset") {
+                if value.tag() == Some("!reset") && !self.in_override {
                     merged.resets.push(name);
                 } else if names.insert(name) {
                     merged.entries.push((key, value));

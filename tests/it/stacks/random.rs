@@ -99,19 +99,29 @@ fn services(random: &mut Random, kind: u64, out: &mut String) {
         _ => &["a", "b", "c", "d"],
     };
     let full = kind == 0 || kind >= 3;
-    for name in own {
-        if random.one_in(if full { 5 } else { 2 }) || (kind >= 4 && name.len() == 1 && *name < "e" && !random.one_in(8))
-        {
-            continue;
+    let mut present = Vec::new();
+    for &name in own {
+        let is_foreign = kind >= 4 && matches!(name, "a" | "b") && !random.one_in(12);
+        if !is_foreign && (kind == 3 || !random.one_in(if full { 5 } else { 2 })) {
+            present.push(name);
         }
-        service(random, name, kind, full, out);
     }
-    out.push_str("  z: {image: z}\n".repeat(usize::from(kind < 3)).as_str());
+    for (index, name) in present.iter().enumerate() {
+        let bases = if random.one_in(40) { own } else { present.get(index + 1..).unwrap_or_default() };
+        service(random, name, (kind, full), bases, out);
+    }
+    if kind < 3 {
+        out.push_str("  z: {image: z}\n");
+    }
 }
 
-fn service(random: &mut Random, name: &str, kind: u64, full: bool, out: &mut String) {
-    if random.one_in(30) && !full {
+fn service(random: &mut Random, name: &str, (kind, full): (u64, bool), bases: &[&str], out: &mut String) {
+    if random.one_in(20) && !full {
         let _ = writeln!(out, "  {name}: !reset null");
+        return;
+    }
+    if random.one_in(60) {
+        let _ = writeln!(out, "  {name}:");
         return;
     }
     let tag = if random.one_in(15) { " !override" } else { "" };
@@ -120,18 +130,20 @@ fn service(random: &mut Random, name: &str, kind: u64, full: bool, out: &mut Str
     if random.one_in(8) {
         keys.push("<<: *a".to_owned());
     }
-    if !random.one_in(if full { 4 } else { 2 }) {
+    let is_imaged = !random.one_in(if full { 4 } else { 2 });
+    if is_imaged {
         keys.push(format!("image: {}{}", tag_of(random), image(random)));
-    } else if !full && random.one_in(4) {
-        keys.push(random.one_of(&["image: !reset null", "image: !reset x", "image:"]).to_owned());
+    } else if !full && random.one_in(3) {
+        keys.push(random.one_of(&["image: !reset null", "image: !reset x", "image: !reset null", "image:"]).to_owned());
     }
-    if random.one_in(3) {
+    let is_built = random.one_in(3) || !is_imaged && (full || random.one_in(2));
+    if is_built {
         keys.push(build(random));
     } else if !full && random.one_in(8) {
         keys.push("build: !reset null".to_owned());
     }
-    if random.one_in(4) {
-        keys.push(extends(random, kind));
+    if random.one_in(3) {
+        keys.extend(extends(random, kind, bases));
     }
     if random.one_in(4) {
         keys.push(volumes(random));
@@ -142,7 +154,7 @@ fn service(random: &mut Random, name: &str, kind: u64, full: bool, out: &mut Str
             random.one_of(&["[p]", "[q]", "[p, q]", "[]", "!reset []", "!override [p]"])
         ));
     }
-    if random.one_in(12) {
+    if kind < 3 && random.one_in(12) {
         keys.push(random.one_of(&["depends_on: [z]", "depends_on: {z: {condition: service_started}}"]).to_owned());
     }
     if keys.is_empty() {
@@ -176,20 +188,21 @@ fn build(random: &mut Random) -> String {
     }
 }
 
-fn extends(random: &mut Random, kind: u64) -> String {
-    let base = random.one_of(if kind == 5 {
-        &["k", "l"]
-    } else if kind == 4 {
-        &["i", "j"]
-    } else {
-        &["a", "b", "c", "d"]
-    });
-    match random.below(4) {
-        0 => format!("extends: {base}"),
-        1 => format!("extends: {{service: {base}}}"),
-        _ if kind == 3 => format!("extends: {base}"),
-        _ => format!("extends: {{file: base.yml, service: {}}}", random.one_of(&["a", "b", "c", "d"])),
+/// Mostly of a service further down, so that few are cycles.
+fn extends(random: &mut Random, kind: u64, bases: &[&str]) -> Option<String> {
+    let in_file = random.one_in(2) && kind != 3;
+    if in_file {
+        let base = random.one_of(&["a", "b", "c", "d"]);
+        return Some(format!(
+            "extends: {{file: {}base.yml, service: {base}}}",
+            random.one_of(&["", "", "./", "sub/../"])
+        ));
     }
+    if bases.is_empty() {
+        return None;
+    }
+    let base = random.one_of(bases);
+    Some(if random.one_in(2) { format!("extends: {base}") } else { format!("extends: {{service: {base}}}") })
 }
 
 fn volumes(random: &mut Random) -> String {

@@ -21,10 +21,6 @@ pub(super) fn of(
 ) -> Vec<LocatedImage> {
     let service = &entry.value;
     let mut images = Vec::new();
-    if service.map().is_none() && !service.is_null() {
-        loader.problem(&service.place, format!("the service `{name}` is not a mapping"));
-        return images;
-    }
     let image = service.get("image").filter(|image| !is_empty_text(image));
     let build = service.entry("build");
     match (image, build) {

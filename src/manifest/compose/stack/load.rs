@@ -115,26 +115,37 @@ impl<'a> Loader<'a> {
                 if let Some(include) = &file.include {
                     self.include_all(include, &mut file.services, project, including);
                 }
-                let mut problems = merge::Problems::new();
-                merge::services(&mut services, file.services, &mut problems);
-                for (place, message) in problems {
-                    self.problem(&place, message);
-                }
+                let names: Vec<Rc<str>> = file.services.keys().cloned().collect();
+                self.merge(&mut services, file.services);
+                names.iter().filter_map(|name| services.get(name)).for_each(|entry| self.check_shape(&entry.value));
             }
         }
         services
     }
 
+    fn merge(&mut self, services: &mut Map, over: Map) {
+        let mut problems = merge::Problems::new();
+        merge::services(services, over, &mut problems);
+        for (place, message) in problems {
+            self.problem(&place, message);
+        }
+    }
+
+    /// Compose looks at what is merged so far: no later file mends what is no service, or an image that is none.
+    fn check_shape(&mut self, service: &Value) {
+        let Some(map) = service.map() else { return self.problem(&service.place, "a service is a mapping") };
+        if let Some(entry) = map.get("image").filter(|entry| !matches!(entry.value.data, Data::Text(_))) {
+            self.problem(&entry.value.place, "`image` is not a text");
+        }
+    }
+
     /// The services of a file as it stands, documents merged, and what it takes away.
     pub(super) fn raw(&mut self, source: &Arc<Source>, project: &Project) -> (Map, Resets) {
-        let (mut services, mut resets, mut problems) = (Map::new(), Resets::default(), merge::Problems::new());
+        let (mut services, mut resets) = (Map::new(), Resets::default());
         for file in self.documents(source, project) {
             file.resets.apply(&mut services);
             resets.extend(file.resets);
-            merge::services(&mut services, file.services, &mut problems);
-        }
-        for (place, message) in problems {
-            self.problem(&place, message);
+            self.merge(&mut services, file.services);
         }
         (services, resets)
     }

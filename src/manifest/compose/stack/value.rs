@@ -178,12 +178,26 @@ impl Resets {
         }
     }
 
+    /// Whether an extended service says anything that is taken away and decides an image: what the extending service
+    /// says itself in its place decides anyway.
+    pub(super) fn matter_to(&self, name: &str, base: &Value, over: &Value) -> bool {
+        self.services.get(name).into_iter().flatten().any(|path| {
+            let is_said = path.len() == 1 && at(over, path).is_some_and(|value| matches!(value.data, Data::Text(_)));
+            let taken = at(base, path).is_some_and(|value| !matches!(value.data, Data::Other { .. }));
+            !path.is_empty() && taken && !is_said
+        })
+    }
+
     pub(super) fn extend(&mut self, other: Self) {
         self.everything |= other.everything;
         for (name, paths) in other.services {
             self.services.entry(name).or_default().extend(paths);
         }
     }
+}
+
+fn at<'v>(value: &'v Value, path: &[Rc<str>]) -> Option<&'v Value> {
+    path.iter().try_fold(value, |value, key| value.get(key))
 }
 
 fn remove(value: &mut Value, path: &[Rc<str>]) {
@@ -233,27 +247,33 @@ impl<'a> Conversion<'a> {
     }
 
     fn value(&mut self, node: Node<'_>) -> Value {
-        let target = node.resolve().unwrap_or(node);
-        let place = Place::new(self.source, target.span());
-        if node.tag() == Some("!override") {
+        let outer = self.merge_keys.in_override;
+        if node.tag() == Some("!override") && !outer {
             self.resets.add(&self.path);
+            self.merge_keys.in_override = true;
         }
-        let data = if !self.merge_keys.visit() || node.is_null() {
+        let target = node.resolve().unwrap_or(node);
+        let data = self.data(target);
+        self.merge_keys.in_override = outer;
+        Value { place: Place::new(self.source, target.span()), data }
+    }
+
+    fn data(&mut self, node: Node<'_>) -> Data {
+        // Where Compose takes no notice of the tag, `!reset null` is the text `null`.
+        let is_null = node.is_null() && node.tag() != Some("!reset");
+        if !self.merge_keys.visit() || is_null {
             Data::Null
         } else if !self.is_kept() {
-            self.other(target)
-        } else if target.is_mapping() {
-            Data::Map(self.map(target))
-        } else if target.is_sequence() {
-            let items = target.items().filter(|item| item.tag() != Some("!reset"));
+            Self::other(self.source, node)
+        } else if node.is_mapping() {
+            Data::Map(self.map(node))
+        } else if node.is_sequence() {
+            let is_override = self.merge_keys.in_override;
+            let items = node.items().filter(|item| is_override || item.tag() != Some("!reset"));
             Data::List(items.map(|item| self.below("", |this| this.value(item))).collect())
         } else {
-            match target.scalar() {
-                Some(text) => Data::Text(self.text(text)),
-                None => Data::Null,
-            }
-        };
-        Value { place, data }
+            node.scalar().map_or(Data::Null, |text| Data::Text(self.text(text)))
+        }
     }
 
     fn text(&self, written: &str) -> Text {
@@ -292,12 +312,12 @@ impl<'a> Conversion<'a> {
         }
     }
 
-    fn other(&self, node: Node<'_>) -> Data {
+    fn other(source: &Source, node: Node<'_>) -> Data {
         let mut hasher = DefaultHasher::new();
         let text = node.scalar();
         match text {
             Some(text) => text.hash(&mut hasher),
-            None => (self.source.path(), node.span()).hash(&mut hasher),
+            None => (source.path(), node.span()).hash(&mut hasher),
         }
         Data::Other { hash: hasher.finish(), scalar: text.is_some() }
     }
