@@ -9,6 +9,7 @@ mod github;
 mod kustomize;
 mod openapi;
 mod program;
+mod stacks;
 mod standin;
 mod tls;
 mod yaml;
