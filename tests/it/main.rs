@@ -3,8 +3,14 @@
 
 mod cli;
 mod compose;
+mod container;
 mod docs;
+mod github;
 mod kustomize;
 mod overlays;
+mod openapi;
 mod program;
+mod stacks;
+mod standin;
+mod tls;
 mod yaml;
