@@ -515,11 +515,11 @@ images:
         "# file: mid/kustomization.yaml
 resources: [../base]
 labels: [{pairs: {team: a}, includeSelectors: true}]
-commonAnnotations: {x: y}
+commonAnnotations: {x: w}
 # file: over/kustomization.yaml
 resources: [../mid]
 patches:
-- target: {kind: Deployment, labelSelector: team=a, annotationSelector: x==y}
+- target: {kind: Deployment, labelSelector: team=a, annotationSelector: x==w}
   patch: '[{\"op\": \"replace\", \"path\": \"/spec/template/spec/containers/0/image\", \"value\": \"a:1\"}]'
 - target: {labelSelector: team=b}
   patch: '[{\"op\": \"remove\", \"path\": \"/nothing\"}]'

@@ -85,6 +85,13 @@ impl<'s> Kustomization<'s> {
                 return Err(refused(&self.place(key), &format!("kustomizations have no field `{name}`")));
             }
         }
+        let is_type = |name: &str| ["apiVersion", "kind"].iter().any(|field| field.eq_ignore_ascii_case(name));
+        let says = |(key, value): &(Node<'_>, Node<'_>)| {
+            !is_type(key.scalar().unwrap_or_default()) && value.string() != Some("") && !value.is_null()
+        };
+        if !root.entries().any(|entry| says(&entry)) {
+            return Err(refused(&top, "the kustomization is empty"));
+        }
         let kind = self.text("kind");
         let expected = if kind == "Component" { "v1alpha1" } else { "v1beta1" };
         let api = self.text("apiVersion");
@@ -130,17 +137,11 @@ impl<'s> Kustomization<'s> {
 
     /// The texts of a field that is a list of them.
     pub(super) fn texts(&self, name: &str) -> Outcome<Vec<(Node<'_>, &str)>> {
-        let text = |item: Node<'_>| item.string().is_none_or(str::is_empty).then(|| self.place(item));
-        self.items(name)?
-            .into_iter()
-            .map(|item| match (text(item), item.string()) {
-                (None, Some(text)) => Ok((item, text)),
-                (at, _) => {
-                    let at = at.unwrap_or_else(|| self.place(item));
-                    Err(refused(&at, &format!("an item of `{name}` is empty or no text")))
-                }
-            })
-            .collect()
+        let text = |item| match Node::string(item) {
+            Some(text) if !text.is_empty() && !is_no_text(item) => Ok((item, text)),
+            _ => Err(refused(&self.place(item), &format!("an item of `{name}` is empty or no text"))),
+        };
+        self.items(name)?.into_iter().map(text).collect()
     }
 
     /// Where a path leads.
@@ -307,11 +308,15 @@ fn missing(path: &str, absent: &Absent, at: &Place) -> Box<super::Unreadable> {
     }
 }
 
+/// What YAML 1.1 takes for a truth value, as kustomize does.
+const TRUTHS: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "y", "n"];
+
 /// Whether a scalar is a number or a truth value, which kustomize does not take for a text.
 pub(super) fn is_no_text(node: Node<'_>) -> bool {
     let plain = node.resolve().is_some_and(|node| node.kind() == NodeKind::Scalar(Style::Plain) && node.tag().is_none());
     let text = node.scalar().unwrap_or_default();
-    plain && (matches!(text, "true" | "false" | "True" | "False" | "TRUE" | "FALSE") || is_number(text))
+    let is_truth = TRUTHS.iter().any(|truth| truth.eq_ignore_ascii_case(text));
+    plain && (is_truth || is_number(text))
 }
 
 fn is_number(text: &str) -> bool {

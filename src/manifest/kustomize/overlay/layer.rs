@@ -337,6 +337,9 @@ fn label(file: &Kustomization<'_>, layer: &mut Layer, build: &Build<'_>) -> Outc
         for (key, value) in pairs.entries() {
             let (Some(key), Some(text)) = (key.scalar(), value.scalar()) else { continue };
             let at = file.place(value);
+            if is_no_text(value) {
+                return Err(refused(&at, "a label or annotation is no text: put it in quotes"));
+            }
             build.budget.spend(layer.objects.len() * 4, &at)?;
             for object in &mut layer.objects {
                 object.set_metadata(&[field, key], text, &at)?;

@@ -25,7 +25,7 @@ pub(super) fn apply(objects: &mut [Object], replacement: Node<'_>, budget: &Budg
     let (Some(source), Some(targets)) = (field(replacement, "source"), field(replacement, "targets")) else {
         return Err(refused(at, "a replacement needs a `source` and `targets`"));
     };
-    let value = find_source(objects, source, budget, at)?;
+    let mut value = find_source(objects, source, budget, at)?;
     for target in targets.items() {
         let Some(select) = field(target, "select") else {
             return Err(refused(at, "a target of a replacement needs a `select`"));
@@ -48,18 +48,21 @@ pub(super) fn apply(objects: &mut [Object], replacement: Node<'_>, budget: &Budg
             };
             if select.fits_labels(object) && select.fits_any_id(object) && !rejects.iter().any(is_rejected) {
                 for path in &paths {
-                    Target { value: &value, options: &options, budget, at, met: 0 }.set(object, path)?;
+                    Target { value: &mut value, options: &options, budget, at, met: 0 }.set(object, path)?;
                 }
             }
         }
     }
+    objects.iter_mut().for_each(|object| object.value.unmark());
     Ok(())
 }
 
-fn find_source(objects: &[Object], source: Node<'_>, budget: &Budget, at: &Place) -> Outcome<Value> {
+/// The value that is written. Kustomize does not copy a whole field: where the source is a target too, what is
+/// written later is what it became. So it is marked.
+fn find_source(objects: &mut [Object], source: Node<'_>, budget: &Budget, at: &Place) -> Outcome<Value> {
     budget.spend(objects.len() * 8, at)?;
     let selector = Selector::of_replacement(source, at)?;
-    let mut matching = objects.iter().filter(|object| selector.fits_any_id(object));
+    let mut matching = objects.iter_mut().filter(|object| selector.fits_any_id(object));
     let (Some(object), None) = (matching.next(), matching.next()) else {
         return Err(refused(at, "the source of a replacement is not exactly one object"));
     };
@@ -67,16 +70,16 @@ fn find_source(objects: &[Object], source: Node<'_>, budget: &Budget, at: &Place
         "" => "metadata.name",
         path => path,
     };
-    let mut value = &object.value;
+    let mut value = &mut object.value;
     for part in split(path) {
         let next = match value {
-            Value::Map(entries) => entries.get(&part),
+            Value::Map(entries) => entries.get_mut(&part),
             Value::List(items) => match (part.parse::<usize>(), element(&part)) {
-                (Ok(index), _) => items.get(index),
+                (Ok(index), _) => items.get_mut(index),
                 (_, Some((key, expected))) => {
-                    items.iter().find(|item| item.get(key).and_then(Value::string) == Some(expected))
+                    items.iter_mut().find(|item| item.get(key).and_then(Value::string) == Some(expected))
                 }
-                _ if part == "-" => items.last(),
+                _ if part == "-" => items.last_mut(),
                 _ => None,
             },
             Value::Scalar(_) => None,
@@ -86,17 +89,21 @@ fn find_source(objects: &[Object], source: Node<'_>, budget: &Budget, at: &Place
         };
         value = next;
     }
-    let mut value = budget.make(value, at)?;
     let options = Options::read(source, at)?;
-    if !options.delimiter.is_empty() {
-        let Value::Scalar(scalar) = &mut value else {
+    let mut copy = budget.make(value, at)?;
+    if options.delimiter.is_empty() {
+        if let Value::Scalar(scalar) = value {
+            scalar.is_source = true;
+        }
+    } else {
+        let Value::Scalar(scalar) = &mut copy else {
             return Err(refused(at, "a delimiter is for texts"));
         };
         let part = usize::try_from(options.index).ok().and_then(|at| scalar.text.split(&*options.delimiter).nth(at));
         let part = part.ok_or_else(|| refused(at, "the index of a replacement's source is out of its bounds"))?;
         scalar.text = part.to_owned();
     }
-    Ok(value)
+    Ok(copy)
 }
 
 /// How a value is cut out or put in.
@@ -152,7 +159,7 @@ fn split(path: &str) -> Vec<String> {
 }
 
 struct Target<'a> {
-    value: &'a Value,
+    value: &'a mut Value,
     options: &'a Options,
     budget: &'a Budget,
     at: &'a Place,
@@ -227,10 +234,24 @@ impl Target<'_> {
     fn write(&mut self, target: &mut Value) -> Outcome {
         self.met += 1;
         let value = self.budget.make(self.value, self.at)?;
+        let is_source = matches!(target, Value::Scalar(scalar) if scalar.is_source);
         if self.options.delimiter.is_empty() {
             target.replace(value);
-            return Ok(());
+        } else {
+            self.join(target, value)?;
         }
+        if is_source {
+            *self.value = self.budget.make(target, self.at)?;
+            self.value.unmark();
+            if let Value::Scalar(scalar) = target {
+                scalar.is_source = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the value in the place of one part of a text.
+    fn join(&self, target: &mut Value, value: Value) -> Outcome {
         let (Value::Scalar(scalar), Value::Scalar(Scalar { text, place, .. })) = (target, value) else {
             return Err(refused(self.at, "a delimiter is for texts"));
         };

@@ -131,6 +131,11 @@ impl Merge<'_> {
     ) -> Outcome<Option<Vec<Value>>> {
         let directive_at = patch.iter().position(|item| item.get("$patch").is_some());
         let alone = directive_at.and_then(|at| patch.get(at)).filter(|item| item.as_map().is_some_and(|m| m.len() == 1));
+        if below.is_none() && alone.is_some() {
+            // Kustomize loses items of such a list.
+            let why = format!("the patch replaces or deletes the list `{}`, which is not there", path.join("."));
+            return Err(undecided(self.at, &why));
+        }
         let mut below = match self.directive(alone.and_then(|item| item.get("$patch")))? {
             Directive::Delete => return Ok(None),
             Directive::Replace => Vec::new(),

@@ -59,6 +59,8 @@ pub(super) enum Value {
 pub(super) struct Scalar {
     pub(super) text: String,
     pub(super) is_null: bool,
+    /// A replacement is being made that reads it.
+    pub(super) is_source: bool,
     /// Where it stands, or what changed it last.
     pub(super) place: Place,
     pub(super) history: Option<Box<History>>,
@@ -77,7 +79,7 @@ pub(super) struct History {
 
 impl Scalar {
     pub(super) fn new(text: impl Into<String>, place: Place) -> Self {
-        Self { text: text.into(), is_null: false, place, history: None }
+        Self { text: text.into(), is_null: false, is_source: false, place, history: None }
     }
 
     /// Where it was declared before anything changed it.
@@ -130,6 +132,15 @@ impl Value {
             Self::Scalar(_) => 1,
             Self::List(items) => items.iter().map(Self::depth).max().unwrap_or_default() + 1,
             Self::Map(entries) => entries.values().map(Self::depth).max().unwrap_or_default() + 1,
+        }
+    }
+
+    /// Ends what [`Scalar::is_source`] says.
+    pub(super) fn unmark(&mut self) {
+        match self {
+            Self::Scalar(scalar) => scalar.is_source = false,
+            Self::List(items) => items.iter_mut().for_each(Self::unmark),
+            Self::Map(entries) => entries.values_mut().for_each(Self::unmark),
         }
     }
 
