@@ -172,11 +172,6 @@ fn random_overlays_build_as_kustomize_builds_them() {
             Ok(verdict) => counts[verdict as usize] += 1,
             Err(difference) => wrong.push(format!("round {round}: {difference}")),
         }
-        if std::env::var_os("WHY").is_some() {
-            let found = files.read("over");
-            println!("WHY {:?}", found.unreadable.first().map(|u| &u.message));
-            if let Some(last) = wrong.last() { println!("DIFF {last}"); }
-        }
     }
     let [told, unresolved, refused] = counts;
     println!("{told} told, {unresolved} unresolved, {refused} refused, {} differing", wrong.len());

@@ -45,6 +45,7 @@ const MAX_KUSTOMIZATIONS: usize = 1000;
 const MAX_LAYERS: usize = 32;
 
 /// Kustomize itself builds nothing here.
+#[allow(clippy::unnecessary_box_returns)] // The error of every [`Outcome`].
 fn refused(at: &Place, why: &str) -> Box<Unreadable> {
     Box::new(Unreadable {
         place: at.clone(),
@@ -53,6 +54,7 @@ fn refused(at: &Place, why: &str) -> Box<Unreadable> {
     })
 }
 
+#[allow(clippy::unnecessary_box_returns)] // The error of every [`Outcome`].
 /// Kustomize builds something here that this program does not know.
 fn undecided(at: &Place, why: &str) -> Box<Unreadable> {
     Box::new(Unreadable {
@@ -69,8 +71,8 @@ pub fn read(kustomization: &Arc<Source>, beside: &dyn Beside) -> Found {
     let build = Build { beside, budget: Budget::default(), count: Cell::new(0), outside: RefCell::default() };
     let top = Place::new(kustomization, Span::default());
     let mut found = Found { is_manifest: true, ..Found::default() };
-    let built = Kustomization::parse(kustomization).and_then(|file| build.layer(&file, Layer::default(), &[], &top));
-    match built.and_then(|layer| layer.objects.iter().try_for_each(|object| report(object, &mut found))) {
+    let outcome = Kustomization::parse(kustomization).and_then(|file| build.layer(&file, Layer::default(), &[], &top));
+    match outcome.and_then(|layer| layer.objects.iter().try_for_each(|object| report(object, &mut found))) {
         Ok(()) => found.images.extend(build.outside.into_inner()),
         Err(unreadable) => {
             found.images.clear();

@@ -31,7 +31,7 @@ impl Random {
         match self.below(8) {
             0 => format!("{{name: {name}, $patch: delete}}"),
             1 => format!("{{name: {name}, env: [{{name: A, value: '{}'}}]}}", self.below(9)),
-            2 => format!("{{name: {name}, $patch: replace, image: '{}'}}", self.image()),
+            2 if self.one_in(5) => format!("{{name: {name}, $patch: replace, image: '{}'}}", self.image()),
             _ => format!("{{name: {name}, image: '{}'}}", self.image()),
         }
     }
@@ -42,10 +42,11 @@ impl Random {
         for list in ["containers", "initContainers", "ephemeralContainers"] {
             match self.below(7) {
                 0 => lists.push(format!("{list}: null")),
-                1 => lists.push(format!("{list}: [{}, {{$patch: replace}}]", self.container())),
+                1 if list == "containers" => lists.push(format!("{list}: [{}, {{$patch: replace}}]", self.container())),
                 2 | 3 => lists.push(format!("{list}: [{}]", self.container())),
                 4 if list == "containers" => {
-                    lists.push(format!("{list}: [{{name: app, image: '{}'}}, {{name: new, image: 'n'}}]", self.image()));
+                    lists
+                        .push(format!("{list}: [{{name: app, image: '{}'}}, {{name: new, image: 'n'}}]", self.image()));
                 }
                 _ => {}
             }
@@ -72,7 +73,8 @@ struct Objects(Vec<(usize, String)>);
 
 impl Objects {
     fn new(random: &mut Random) -> Self {
-        let mut names: Vec<_> = (0..=random.below(4)).map(|_| (random.below(6), random.pick(&["web", "db", "x"]))).collect();
+        let mut names: Vec<_> =
+            (0..=random.below(4)).map(|_| (random.below(6), random.pick(&["web", "db", "x"]))).collect();
         names.sort_unstable();
         names.dedup();
         Self(names.into_iter().map(|(kind, name)| (kind, name.to_owned())).collect())
@@ -86,8 +88,16 @@ impl Objects {
                 .iter()
                 .map(|name| format!("{{name: {name}, image: '{}'}}", random.image()))
                 .collect::<Vec<_>>();
-            let init = if random.one_in(3) { format!(", initContainers: [{{name: app, image: '{}'}}]", random.image()) } else { String::new() };
-            let more = if random.one_in(4) { format!(", ephemeralContainers: [{{name: side, image: '{}'}}]", random.image()) } else { String::new() };
+            let init = if random.one_in(3) {
+                format!(", initContainers: [{{name: app, image: '{}'}}]", random.image())
+            } else {
+                String::new()
+            };
+            let more = if random.one_in(4) {
+                format!(", ephemeralContainers: [{{name: side, image: '{}'}}]", random.image())
+            } else {
+                String::new()
+            };
             let pod = format!("{{containers: [{}]{init}{more}}}", containers.join(", "));
             let namespace = random.pick(&["", "", ", namespace: shop", ", namespace: default"]);
             let labels = random.pick(&["{app: a}", "{app: b, tier: c}", "{}"]);
@@ -106,10 +116,25 @@ fn changes(random: &mut Random, objects: &Objects, prefix: &str, text: &mut Stri
     if random.one_in(2) {
         text.push_str("images:\n");
         for _ in 0..=random.below(3) {
-            let name = random.pick(&["app", "nginx", "r.io/app", "'r.io:5000/a/b'", "ghcr.io/org/app", "'.*app'", "'app:1'", "'n?ginx'"]);
+            let name = random.pick(&[
+                "app",
+                "nginx",
+                "r.io/app",
+                "'r.io:5000/a/b'",
+                "ghcr.io/org/app",
+                "'.*app'",
+                "'app:1'",
+                "'n?ginx'",
+            ]);
             let change = random.pick(&[
-                "newTag: '3'", "digest: 'sha256:HEX'", "newTag: v4, digest: 'sha256:HEX'", "newName: app", "newName: r.io/app, newTag: x",
-                "tagSuffix: -s", "newName: z.io/q", "newTag: ''",
+                "newTag: '3'",
+                "digest: 'sha256:HEX'",
+                "newTag: v4, digest: 'sha256:HEX'",
+                "newName: app",
+                "newName: r.io/app, newTag: x",
+                "tagSuffix: -s",
+                "newName: z.io/q",
+                "newTag: ''",
             ]);
             text.push_str(&format!("- {{name: {name}, {change}}}\n"));
         }
@@ -126,7 +151,8 @@ fn changes(random: &mut Random, objects: &Objects, prefix: &str, text: &mut Stri
         let (api, source, from) = KINDS[*source];
         let (path, from) = (path.join("."), from.join("."));
         let group = api.split_once('/').map_or("", |(group, _)| group);
-        let options = random.pick(&["", ", options: {delimiter: ':', index: 1}", ", options: {delimiter: '@', index: 0}"]);
+        let options =
+            random.pick(&["", ", options: {delimiter: ':', index: 1}", ", options: {delimiter: '@', index: 0}"]);
         let pick = random.pick(&["containers.0", "containers.[name=app]", "containers.*"]);
         text.push_str(&format!(
             "replacements:\n- source: {{group: '{group}', kind: {source}, name: {name}, fieldPath: '{from}.containers.[name=app].image'{}}}\n  targets: \
@@ -139,7 +165,15 @@ fn changes(random: &mut Random, objects: &Objects, prefix: &str, text: &mut Stri
 fn patch(random: &mut Random, objects: &Objects, prefix: &str) -> String {
     let (kind, name) = objects.0[random.below(objects.0.len())].clone();
     let (api, kind, path) = KINDS[kind];
-    let target = random.pick(&["kind: KIND", "name: NAME", "name: '.*b'", "labelSelector: app=a", "labelSelector: 'app in (a, b),!tier', kind: KIND", "group: apps", "namespace: shop"]);
+    let target = random.pick(&[
+        "kind: KIND",
+        "name: NAME",
+        "name: '.*b'",
+        "labelSelector: app=a",
+        "labelSelector: 'app in (a, b),!tier', kind: KIND",
+        "group: apps",
+        "namespace: shop",
+    ]);
     let target = target.replace("KIND", kind).replace("NAME", &name);
     if random.one_in(2) {
         let body = nest(path, &random.pod_patch());
@@ -147,7 +181,9 @@ fn patch(random: &mut Random, objects: &Objects, prefix: &str) -> String {
         let name = if random.one_in(3) { format!("{prefix}{name}") } else { name };
         let body = if random.one_in(9) { "$patch: delete" } else { body };
         let target = if random.one_in(2) { format!("  target: {{kind: {kind}}}\n") } else { String::new() };
-        return format!("- patch: |-\n    apiVersion: {api}\n    kind: {kind}\n    metadata: {{name: {name}}}\n    {body}\n{target}");
+        return format!(
+            "- patch: |-\n    apiVersion: {api}\n    kind: {kind}\n    metadata: {{name: {name}}}\n    {body}\n{target}"
+        );
     }
     let pod = format!("/{}", path.join("/"));
     let mut text = format!("- target: {{{target}, kind: {kind}}}\n  patch: |-\n");
@@ -204,7 +240,9 @@ pub(crate) fn overlay(seed: u32) -> Files {
     let mut over = format!("resources: [../{below}]\n");
     if random.one_in(4) {
         over.push_str("components: [../part]\n");
-        let mut part = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonAnnotations: {part: here}\n".to_owned();
+        let mut part =
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonAnnotations: {part: here}\n"
+                .to_owned();
         changes(&mut random, &objects, &prefix, &mut part);
         files.insert("part/kustomization.yaml".to_owned(), part);
     }

@@ -300,6 +300,7 @@ fn parse_patch(text: &str) -> Tree {
     tree
 }
 
+#[allow(clippy::unnecessary_box_returns)] // The error of every [`Outcome`].
 fn missing(path: &str, absent: &Absent, at: &Place) -> Box<super::Unreadable> {
     match absent {
         Absent::NotThere => refused(at, &format!("`{path}` is not there")),
@@ -313,7 +314,8 @@ const TRUTHS: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "y", "n"];
 
 /// Whether a scalar is a number or a truth value, which kustomize does not take for a text.
 pub(super) fn is_no_text(node: Node<'_>) -> bool {
-    let plain = node.resolve().is_some_and(|node| node.kind() == NodeKind::Scalar(Style::Plain) && node.tag().is_none());
+    let plain =
+        node.resolve().is_some_and(|node| node.kind() == NodeKind::Scalar(Style::Plain) && node.tag().is_none());
     let text = node.scalar().unwrap_or_default();
     let is_truth = TRUTHS.iter().any(|truth| truth.eq_ignore_ascii_case(text));
     plain && (is_truth || is_number(text))

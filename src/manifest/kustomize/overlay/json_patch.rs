@@ -60,6 +60,7 @@ impl Document<'_> {
         self.budget.make(value, self.at)
     }
 
+    #[allow(clippy::unnecessary_box_returns)] // The error of every [`Outcome`].
     fn missing(&self, path: &[String]) -> Box<super::Unreadable> {
         refused(self.at, &format!("the JSON patch names `/{}`, which is not there", path.join("/")))
     }

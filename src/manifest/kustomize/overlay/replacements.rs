@@ -25,7 +25,7 @@ pub(super) fn apply(objects: &mut [Object], replacement: Node<'_>, budget: &Budg
     let (Some(source), Some(targets)) = (field(replacement, "source"), field(replacement, "targets")) else {
         return Err(refused(at, "a replacement needs a `source` and `targets`"));
     };
-    let mut value = find_source(objects, source, budget, at)?;
+    let (source, mut value) = find_source(objects, source, budget, at)?;
     for target in targets.items() {
         let Some(select) = field(target, "select") else {
             return Err(refused(at, "a target of a replacement needs a `select`"));
@@ -40,30 +40,36 @@ pub(super) fn apply(objects: &mut [Object], replacement: Node<'_>, budget: &Budg
         let paths: Vec<_> = paths.into_iter().filter_map(Node::string).map(split).collect();
         let paths = if paths.is_empty() { vec![vec!["metadata".to_owned(), "name".to_owned()]] } else { paths };
         let options = Options::read(target, at)?;
-        for object in &mut *objects {
+        for (index, object) in objects.iter_mut().enumerate() {
             budget.spend(8 * (1 + rejects.len()), at)?;
             let is_rejected = |reject: &Selector| {
                 reject.has_requirements() && reject.fits_labels(object)
                     || !reject.is_without_id() && reject.fits_any_id(object)
             };
             if select.fits_labels(object) && select.fits_any_id(object) && !rejects.iter().any(is_rejected) {
+                if index == source && !matches!(value, Value::Scalar(_)) {
+                    return Err(undecided(at, "a replacement writes a part of an object into the same object"));
+                }
                 for path in &paths {
                     Target { value: &mut value, options: &options, budget, at, met: 0 }.set(object, path)?;
                 }
             }
         }
     }
-    objects.iter_mut().for_each(|object| object.value.unmark());
+    if let Some(object) = objects.get_mut(source) {
+        budget.spend(object.value.size(), at)?;
+        object.value.unmark();
+    }
     Ok(())
 }
 
-/// The value that is written. Kustomize does not copy a whole field: where the source is a target too, what is
+/// The number of the object that is the source, and the value that is written. Kustomize does not copy a whole field: where the source is a target too, what is
 /// written later is what it became. So it is marked.
-fn find_source(objects: &mut [Object], source: Node<'_>, budget: &Budget, at: &Place) -> Outcome<Value> {
+fn find_source(objects: &mut [Object], source: Node<'_>, budget: &Budget, at: &Place) -> Outcome<(usize, Value)> {
     budget.spend(objects.len() * 8, at)?;
     let selector = Selector::of_replacement(source, at)?;
-    let mut matching = objects.iter_mut().filter(|object| selector.fits_any_id(object));
-    let (Some(object), None) = (matching.next(), matching.next()) else {
+    let mut matching = objects.iter_mut().enumerate().filter(|(_, object)| selector.fits_any_id(object));
+    let (Some((number, object)), None) = (matching.next(), matching.next()) else {
         return Err(refused(at, "the source of a replacement is not exactly one object"));
     };
     let path = match text(source, "fieldPath") {
@@ -103,7 +109,7 @@ fn find_source(objects: &mut [Object], source: Node<'_>, budget: &Budget, at: &P
         let part = part.ok_or_else(|| refused(at, "the index of a replacement's source is out of its bounds"))?;
         scalar.text = part.to_owned();
     }
-    Ok(copy)
+    Ok((number, copy))
 }
 
 /// How a value is cut out or put in.
@@ -185,7 +191,8 @@ impl Target<'_> {
         match value {
             Value::Map(entries) => {
                 if !entries.contains_key(part) {
-                    let is_plain = |part: &String| element(part).is_none() && part != "-" && part.parse::<i64>().is_err();
+                    let is_plain =
+                        |part: &String| element(part).is_none() && part != "-" && part.parse::<i64>().is_err();
                     match (self.options.create, path.iter().all(is_plain)) {
                         (false, _) => return Ok(()),
                         (true, false) => return Err(undecided(self.at, "a replacement creates an item of a list")),

@@ -109,11 +109,11 @@ impl Selector {
         })
     }
 
-    fn read(node: Node<'_>, at: &Place, test: &dyn Fn(&str) -> Outcome<Test>) -> Outcome<Self> {
+    fn read(node: Node<'_>, at: &Place, judge: &dyn Fn(&str) -> Outcome<Test>) -> Outcome<Self> {
         let text = |key| entry_in_any_case(node, key).and_then(|(_, value)| value.string()).unwrap_or_default();
         let field = |key| match text(key) {
             "" => Ok(Test::Any),
-            text => test(text),
+            text => judge(text),
         };
         let requirements = |key| {
             Requirement::read(text(key)).ok_or_else(|| undecided(at, &format!("the `{key}` of this cannot be judged")))

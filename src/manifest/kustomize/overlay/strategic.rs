@@ -28,7 +28,7 @@ pub(super) fn patch(
     }
     let id = object.id();
     let merge = Merge { budget, at, pod: path_to_pod(&id.api, &id.kind) };
-    let kept = |path: &[&str]| object.value.at(path).cloned();
+    let kept = |way: &[&str]| object.value.at(way).cloned();
     let (api, kind) = (kept(&["apiVersion"]), kept(&["kind"]));
     let (name, namespace) = (kept(&["metadata", "name"]), kept(&["metadata", "namespace"]));
     let value = std::mem::replace(&mut object.value, Value::Map(Map::new()));
@@ -73,12 +73,7 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     /// One value over another; a list of a mapping's keys is the way to them.
-    fn values<'p>(
-        &self,
-        below: Option<Value>,
-        patch: &'p Value,
-        path: &mut Vec<&'p str>,
-    ) -> Outcome<Option<Value>> {
+    fn values<'p>(&self, below: Option<Value>, patch: &'p Value, way: &mut Vec<&'p str>) -> Outcome<Option<Value>> {
         self.budget.spend(1, self.at)?;
         let below = below.filter(|value| !value.is_null());
         if patch.is_null() {
@@ -88,35 +83,35 @@ impl Merge<'_> {
             (None | Some(Value::Scalar(_)), Value::Scalar(_)) => self.budget.make(patch, self.at).map(Some),
             (below @ (None | Some(Value::Map(_))), Value::Map(patch)) => {
                 let below = if let Some(Value::Map(entries)) = below { Some(entries) } else { None };
-                Ok(self.mappings(below, patch, path)?.map(Value::Map))
+                Ok(self.mappings(below, patch, way)?.map(Value::Map))
             }
-            (below @ (None | Some(Value::List(_))), Value::List(items)) => match self.merge_key(path) {
+            (below @ (None | Some(Value::List(_))), Value::List(items)) => match self.merge_key(way) {
                 None => self.budget.make(patch, self.at).map(Some),
                 Some(key) => {
                     let below = if let Some(Value::List(items)) = below { Some(items) } else { None };
-                    Ok(self.lists(below, items, key, path)?.map(Value::List))
+                    Ok(self.lists(below, items, key, way)?.map(Value::List))
                 }
             },
-            _ => Err(refused(self.at, &format!("the patch puts another type of value at `{}`", path.join(".")))),
+            _ => Err(refused(self.at, &format!("the patch puts another type of value at `{}`", way.join(".")))),
         }
     }
 
-    fn mappings<'p>(&self, below: Option<Map>, patch: &'p Map, path: &mut Vec<&'p str>) -> Outcome<Option<Map>> {
+    fn mappings<'p>(&self, below: Option<Map>, patch: &'p Map, way: &mut Vec<&'p str>) -> Outcome<Option<Map>> {
         let mut merged = match self.directive(patch.get("$patch"))? {
             Directive::Delete => return Ok(None),
             Directive::Replace => Map::new(),
             Directive::Merge => below.unwrap_or_default(),
         };
         for (key, value) in patch.iter().filter(|(key, _)| *key != "$patch") {
-            path.push(key);
+            way.push(key);
             let below = merged.remove(key);
             let earlier = if let Some(Value::Scalar(scalar)) = &below { Some(scalar.clone()) } else { None };
-            if let Some(value) = self.values(below, value, path)? {
+            if let Some(value) = self.values(below, value, way)? {
                 let mut slot = earlier.map_or_else(|| Value::Map(Map::new()), Value::Scalar);
                 slot.replace(value);
                 merged.insert(key.clone(), slot);
             }
-            path.pop();
+            way.pop();
         }
         Ok(Some(merged))
     }
@@ -127,13 +122,14 @@ impl Merge<'_> {
         below: Option<Vec<Value>>,
         patch: &'p [Value],
         key: &str,
-        path: &mut Vec<&'p str>,
+        way: &mut Vec<&'p str>,
     ) -> Outcome<Option<Vec<Value>>> {
         let directive_at = patch.iter().position(|item| item.get("$patch").is_some());
-        let alone = directive_at.and_then(|at| patch.get(at)).filter(|item| item.as_map().is_some_and(|m| m.len() == 1));
+        let alone =
+            directive_at.and_then(|at| patch.get(at)).filter(|item| item.as_map().is_some_and(|m| m.len() == 1));
         if below.is_none() && alone.is_some() {
             // Kustomize loses items of such a list.
-            let why = format!("the patch replaces or deletes the list `{}`, which is not there", path.join("."));
+            let why = format!("the patch replaces or deletes the list `{}`, which is not there", way.join("."));
             return Err(undecided(self.at, &why));
         }
         let mut below = match self.directive(alone.and_then(|item| item.get("$patch")))? {
@@ -153,7 +149,11 @@ impl Merge<'_> {
         for item in patch {
             let name = item.get(key).and_then(Value::string).unwrap_or_default();
             let old = known.remove(name).and_then(|at| slots.get_mut(at)).and_then(Option::take);
-            let item = self.values(old, item, path)?;
+            if old.is_some() && item.get("$patch").and_then(Value::string) == Some("replace") {
+                // Kustomize 5.6 keeps the old one.
+                return Err(undecided(self.at, &format!("the patch replaces `{name}` as an item of a list")));
+            }
+            let item = self.values(old, item, way)?;
             merged.extend(item.filter(|item| item.as_map().is_none_or(|entries| !entries.is_empty())));
         }
         merged.extend(slots.into_iter().flatten());
@@ -169,7 +169,10 @@ impl Merge<'_> {
                 return Err(undecided(self.at, &format!("the patch meets a list with an item that has no `{key}`")));
             };
             if known.insert(name.to_owned(), at).is_some() {
-                return Err(undecided(self.at, &format!("the patch meets a list with two items of the {key} `{name}`")));
+                return Err(undecided(
+                    self.at,
+                    &format!("the patch meets a list with two items of the {key} `{name}`"),
+                ));
             }
         }
         Ok(known)
@@ -185,8 +188,8 @@ impl Merge<'_> {
     }
 
     /// The key by which the items of a list are told apart, where it is merged.
-    fn merge_key(&self, path: &[&str]) -> Option<&'static str> {
-        match path.strip_prefix(self.pod?)? {
+    fn merge_key(&self, way: &[&str]) -> Option<&'static str> {
+        match way.strip_prefix(self.pod?)? {
             ["containers" | "initContainers" | "ephemeralContainers" | "volumes" | "imagePullSecrets"]
             | ["containers" | "initContainers" | "ephemeralContainers", "env"] => Some("name"),
             ["containers" | "initContainers" | "ephemeralContainers", "volumeMounts"] => Some("mountPath"),

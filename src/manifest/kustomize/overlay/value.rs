@@ -117,7 +117,7 @@ impl Value {
     }
 
     /// How many values this is.
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         match self {
             // A text that is doubled again and again is not one value.
             Self::Scalar(scalar) => 1 + scalar.text.len() / 64,
