@@ -138,7 +138,7 @@ pub(crate) fn compare(files: &Files, folder: &str) -> Result<Verdict, String> {
 }
 
 fn show(files: &Files) -> String {
-    files.0.iter().map(|(path, text)| format!("# file: {path}\n{text}")).collect()
+    files.0.iter().map(|(path, text)| format!("# file: {path}\n{text}")).collect::<Vec<_>>().concat()
 }
 
 #[test]

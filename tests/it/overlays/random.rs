@@ -1,5 +1,8 @@
 //! Random overlays: a few objects, a few layers, and everything that may change an image.
 
+// Text is put together from many small parts here.
+#![allow(clippy::format_push_string)]
+
 use std::collections::BTreeMap;
 
 use super::{Files, HEX};

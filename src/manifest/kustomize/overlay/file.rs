@@ -10,7 +10,7 @@ use crate::source::{Place, Source, Span};
 use crate::yaml::{Node, NodeKind, Style, Tree};
 
 /// All fields of a kustomization; kustomize takes no other, and these in any case.
-const FIELDS: [&str; 33] = [
+const FIELDS: [&str; 34] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -44,10 +44,8 @@ const FIELDS: [&str; 33] = [
     "generators",
     "transformers",
     "validators",
+    "buildMetadata",
 ];
-
-/// Besides those: how what is built is annotated.
-const BUILD_METADATA: &str = "buildMetadata";
 
 /// A kustomization file that was read.
 pub(super) struct Kustomization<'s> {
@@ -80,7 +78,7 @@ impl<'s> Kustomization<'s> {
         };
         for (key, _) in root.entries() {
             let name = key.scalar().unwrap_or_default();
-            let is_known = FIELDS.iter().chain([&BUILD_METADATA, &"<<"]).any(|field| field.eq_ignore_ascii_case(name));
+            let is_known = FIELDS.iter().chain([&"<<"]).any(|field| field.eq_ignore_ascii_case(name));
             if !is_known {
                 return Err(refused(&self.place(key), &format!("kustomizations have no field `{name}`")));
             }
@@ -197,7 +195,7 @@ impl Build<'_> {
         }
         match self.beside.open(file.source, path) {
             Ok(source) => {
-                self.check_below(file, path, at)?;
+                check_below(file, path, at)?;
                 self.budget.spend(source.text().len() / 8, at)?;
                 Ok(Named::File(source))
             }
@@ -214,15 +212,6 @@ impl Build<'_> {
             Named::Folder(_) => Err(refused(at, &format!("`{path}` is a folder"))),
             Named::Remote => Err(undecided(at, &format!("`{path}` is fetched from elsewhere"))),
         }
-    }
-
-    /// Files have to stand in or below the folder of the kustomization; folders may stand anywhere.
-    #[allow(clippy::unused_self)]
-    fn check_below(&self, file: &Kustomization<'_>, path: &str, at: &Place) -> Outcome {
-        if file.path(path).starts_with(file.folder()) {
-            return Ok(());
-        }
-        Err(refused(at, &format!("`{path}` is a file outside of the folder of its kustomization")))
     }
 
     fn kustomization_in(&self, file: &Kustomization<'_>, path: &str, at: &Place) -> Outcome<Arc<Source>> {
@@ -287,6 +276,14 @@ impl Build<'_> {
     pub(super) fn values_of_patch(&self, source: &Arc<Source>, at: &Place) -> Outcome<Vec<(Value, Place)>> {
         self.values(&parse_patch(source.text()), source.text(), &|span| Place::new(source, span), at)
     }
+}
+
+/// Files have to stand in or below the folder of the kustomization; folders may stand anywhere.
+fn check_below(file: &Kustomization<'_>, path: &str, at: &Place) -> Outcome {
+    if file.path(path).starts_with(file.folder()) {
+        return Ok(());
+    }
+    Err(refused(at, &format!("`{path}` is a file outside of the folder of its kustomization")))
 }
 
 /// What begins with a bracket is JSON to kustomize, everything else YAML.

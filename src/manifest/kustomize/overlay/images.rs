@@ -39,7 +39,7 @@ const LATER_PATHS: [&[&str]; 2] =
 
 /// One entry, ready to be applied.
 pub(super) struct Entry<'t> {
-    pub(super) entry: ImageEntry<'t>,
+    change: ImageEntry<'t>,
     /// Where the digest belongs: the scalar that decides.
     place: Place,
     regex: Regex,
@@ -55,7 +55,7 @@ impl<'t> Entry<'t> {
             pattern.ok_or_else(|| undecided(&place, &format!("the image name `{}` cannot be judged", entry.name)))
         };
         let (regex, later) = (make("sha256")?, make("[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*")?);
-        Ok(Self { entry, place, regex, later })
+        Ok(Self { change: entry, place, regex, later })
     }
 
     fn apply(&self, scalar: &mut Scalar) {
@@ -66,7 +66,7 @@ impl<'t> Entry<'t> {
             return;
         }
         let (mut name, mut tag, mut digest) = split(&scalar.text);
-        let ImageEntry { new_name, new_tag, tag_suffix, digest: new_digest, .. } = self.entry;
+        let ImageEntry { new_name, new_tag, tag_suffix, digest: new_digest, .. } = self.change;
         if !new_name.is_empty() {
             name = new_name;
         }
@@ -83,12 +83,12 @@ impl<'t> Entry<'t> {
         if !digest.is_empty() {
             text.extend(["@", digest]);
         }
-        scalar.change(text, &self.place, Some(self.entry.composed()));
+        scalar.change(text, &self.place, Some(self.change.composed()));
     }
 
     fn leave_undecided(&self, scalar: &mut Scalar) {
         let why = "versions of kustomize differ in whether this entry of `images` changes the image";
-        scalar.change(scalar.text.clone(), &self.place, Some(self.entry.composed()));
+        scalar.change(scalar.text.clone(), &self.place, Some(self.change.composed()));
         scalar.history.get_or_insert_default().undecided = Some(why.to_owned());
     }
 }
@@ -123,6 +123,9 @@ pub(super) fn apply(
     let specs = specs.iter().filter(|spec| spec.fits(group, version, &id.kind)).collect();
     Walk { entries, specs, budget, at }.value(&mut object.value, &mut Vec::new(), Role::Other)
 }
+
+/// What it costs to match an expression, beside the length of the text.
+const MATCHING: usize = 16;
 
 /// What a value is to the walk.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,16 +174,16 @@ impl Walk<'_> {
 
     /// Every entry is applied once for each way in which kustomize comes by: what is suffixed is suffixed twice.
     fn scalar(&self, scalar: &mut Scalar, path: &[String], role: Role) -> Outcome {
-        let is_here = |known: &&[&str]| known.iter().eq(path.iter());
+        let is_here = |known: &[&str]| known.iter().eq(path.iter());
         let times = usize::from(role == Role::Image)
             + PATHS.iter().filter(|known| is_here(known)).count()
             + self.specs.iter().filter(|spec| spec.path == path).count();
-        let is_later = times == 0 && LATER_PATHS.iter().any(|known| is_here(&known));
+        let is_later = times == 0 && LATER_PATHS.iter().any(|known| is_here(known));
         if times == 0 && !is_later {
             return Ok(());
         }
         for entry in self.entries {
-            self.budget.spend((1 + times) * (1 + scalar.text.len() / 8), self.at)?;
+            self.budget.spend((1 + times) * (MATCHING + scalar.text.len()), self.at)?;
             (0..times).for_each(|_| entry.apply(scalar));
             if is_later && entry.later.is_match(&scalar.text) {
                 entry.leave_undecided(scalar);

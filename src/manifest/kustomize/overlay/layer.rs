@@ -4,7 +4,9 @@ use super::file::{Kustomization, Named, is_no_text};
 use super::images::{self, Entry, FieldSpec};
 use super::object::Object;
 use super::value::{Map, Value};
-use super::{Build, Layer, MAX_KUSTOMIZATIONS, MAX_LAYERS, Outcome, refused, replacements, undecided};
+use super::{
+    Build, Layer, MAX_KUSTOMIZATIONS, MAX_LAYERS, Outcome, refused, replacements, select::COMPILING, undecided,
+};
 use crate::manifest::kustomize::ImageEntry;
 use crate::manifest::merge::entry_in_any_case;
 use crate::source::Place;
@@ -46,13 +48,14 @@ impl Build<'_> {
         }
         self.configurations(file, &mut layer)?;
         self.generate(file, &mut layer)?;
-        for (node, path) in file.texts("components")? {
+        for (index, (node, path)) in file.texts("components")?.into_iter().enumerate() {
             let at = file.place(node);
             match self.open(file, path, &at)? {
                 Named::Folder(source) => layer = self.below(&source, Some(layer), &folders, &at)?,
                 Named::File(_) => return Err(refused(&at, &format!("the component `{path}` is no folder"))),
                 Named::Remote => {
-                    self.outside(file, at.span, "components".to_owned(), path, "this is fetched from elsewhere")
+                    let why = "this component is fetched from elsewhere when it is built";
+                    self.outside(file, at.span, format!("components[{index}]"), path, why);
                 }
             }
         }
@@ -180,6 +183,7 @@ impl Build<'_> {
                 }
                 let decides = values.into_iter().flatten().find(|value| value.string().is_some_and(|t| !t.is_empty()));
                 if let Some(decides) = decides {
+                    self.budget.spend(COMPILING, &file.place(node))?;
                     entries.push(Entry::new(ImageEntry::of(node), file.place(decides))?);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::file::Kustomization;
 use super::object::{Id, Object};
-use super::select::Selector;
+use super::select::{COMPILING, Selector};
 use super::strategic::{self, Allowed};
 use super::value::Value;
 use super::{Build, Layer, Outcome, json_patch, refused};
@@ -58,7 +58,7 @@ impl Build<'_> {
         for node in file.items("patches")? {
             let at = file.place(node);
             let patch = self.read_patch(file, node, &at)?;
-            let target = field(node, "target").map(|target| Selector::of_patch(target, &at)).transpose()?;
+            let target = self.target(node, &at)?;
             let option = |name| {
                 let option = field(node, "options").and_then(|options| field(options, name));
                 option.and_then(Node::string) == Some("true")
@@ -84,7 +84,7 @@ impl Build<'_> {
     pub(super) fn patch_json(&self, file: &Kustomization<'_>, layer: &mut Layer) -> Outcome {
         for node in file.items("patchesJson6902")? {
             let at = file.place(node);
-            let target = field(node, "target").map(|target| Selector::of_patch(target, &at)).transpose()?;
+            let target = self.target(node, &at)?;
             let Some(target) = target.filter(|target| target.has_name) else {
                 return Err(refused(&at, "a JSON patch needs a `target` with a `name`"));
             };
@@ -94,6 +94,12 @@ impl Build<'_> {
             self.patch_as_json(layer, &patch, &target, false, &at)?;
         }
         Ok(())
+    }
+
+    /// What a patch is for, if it says so.
+    fn target(&self, node: Node<'_>, at: &Place) -> Outcome<Option<Selector>> {
+        self.budget.spend(COMPILING, at)?;
+        field(node, "target").map(|target| Selector::of_patch(target, at)).transpose()
     }
 
     /// The patch of an entry, from its `patch` or the file at its `path`.
@@ -122,7 +128,10 @@ impl Build<'_> {
                 // It may be for an object that is built from elsewhere.
                 0 if !self.is_complete() => {}
                 0 => {
-                    return Err(refused(at, &format!("the patch is for `{}/{}`, which is not there", id.kind, id.name)));
+                    return Err(refused(
+                        at,
+                        &format!("the patch is for `{}/{}`, which is not there", id.kind, id.name),
+                    ));
                 }
                 _ => return Err(refused(at, &format!("the patch fits several objects `{}/{}`", id.kind, id.name))),
             }

@@ -1,7 +1,7 @@
 //! Replacements: a value of one object that is written into fields of others.
 
 use super::object::Object;
-use super::select::{Selector, expression};
+use super::select::{COMPILING, Selector, expression};
 use super::value::{Budget, Scalar, Value};
 use super::{Outcome, refused, undecided};
 use crate::manifest::MAX_DEPTH;
@@ -223,6 +223,7 @@ impl Target<'_> {
         if key.is_empty() {
             return Err(undecided(self.at, "a replacement picks a plain item of a list"));
         }
+        self.budget.spend(COMPILING / 8, self.at)?;
         let regex = expression(pattern);
         let regex = regex.ok_or_else(|| undecided(self.at, &format!("the expression `{pattern}` cannot be judged")))?;
         let is_match = |item: &Value| item.get(key).and_then(Value::string).is_some_and(|text| regex.is_match(text));

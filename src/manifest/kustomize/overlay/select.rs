@@ -8,6 +8,12 @@ use crate::manifest::merge::entry_in_any_case;
 use crate::source::Place;
 use crate::yaml::Node;
 
+/// What it costs to compile the few expressions of an entry or a selector.
+pub(super) const COMPILING: usize = 2000;
+
+/// The longest expression that is compiled, in bytes.
+const MAX_LENGTH: usize = 1000;
+
 /// Compiles an expression of Go's syntax.
 ///
 /// `None` where it is none, or where the same text may mean something else here.
@@ -49,7 +55,7 @@ pub(super) fn expression(pattern: &str) -> Option<Regex> {
         previous = character;
     }
     let has_flags = pattern.match_indices("(?").any(|(at, _)| !pattern.get(at..).is_some_and(|p| p.starts_with("(?:")));
-    if escaped || has_flags {
+    if escaped || has_flags || pattern.len() > MAX_LENGTH {
         return None;
     }
     regex::RegexBuilder::new(&translated).size_limit(1 << 20).build().ok()
