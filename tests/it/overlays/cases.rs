@@ -556,4 +556,139 @@ spec: {volumes: [{name: v, image: {reference: 'model:1'}}]}
     ("a chart", Unresolved, "# file: over/kustomization.yaml\nhelmCharts: [{name: a, repo: 'https://example.com'}]\n"),
     ("a transformer", Unresolved, "# file: over/kustomization.yaml\nresources: [../base]\ntransformers: [t.yaml]\n"),
     ("an empty kustomization", Refused, "# file: over/kustomization.yaml\n# nothing\n"),
+    (
+        "an image that is nothing",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base]\npatches: [{patch: '{apiVersion: v1, kind: Pod, metadata: {name: one}, spec: {containers: [{name: app, image: null}]}}'}]\nimages: [{name: nginx, newTag: '1'}]\n",
+    ),
+    (
+        "an object without an API version",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [a.yaml]\nimages: [{name: a, newTag: '1'}]\n# file: over/a.yaml\nkind: Thing\nmetadata: {name: a}\nspec: {containers: [{name: a, image: a}]}\n",
+    ),
+    (
+        "an entry without a name",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base]\nimages: [{newTag: '1'}]\n",
+    ),
+    (
+        "lists in lists, and a list without items",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [a.yaml]\n# file: over/a.yaml\nkind: PodList\napiVersion: v1\nitems:\n- kind: List\n  apiVersion: v1\n  items:\n  - {kind: Pod, apiVersion: v1, metadata: {name: a}, spec: {containers: [{name: a, image: a}]}}\n---\nkind: List\napiVersion: v1\nitems: []\n",
+    ),
+    (
+        "a namespace over all sorts of objects",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base, a.yaml]\nnamespace: shop\npatches: [{target: {kind: ClusterRole|Namespace}, patch: '[{\"op\": \"add\", \"path\": \"/containers\", \"value\": [{\"name\": \"a\", \"image\": \"a\"}]}]'}]\n# file: over/a.yaml\n{kind: Namespace, apiVersion: v1, metadata: {name: old}}\n---\n{kind: ClusterRole, apiVersion: rbac.authorization.k8s.io/v1, metadata: {name: a}}\n",
+    ),
+    (
+        "two namespaces become one",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [a.yaml]\nnamespace: shop\n# file: over/a.yaml\n{kind: Pod, apiVersion: v1, metadata: {name: a}}\n---\n{kind: Pod, apiVersion: v1, metadata: {name: a, namespace: b}}\n",
+    ),
+    (
+        "line ends of Windows",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base]\r\npatches:\r\n- target: {kind: Pod}\r\n  patch: |-\r\n    - op: replace\r\n      path: /spec/containers/0/image\r\n      value: a:1\r\n",
+    ),
+    (
+        "a component twice",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base]\ncomponents: [../part, ../part]\n# file: part/kustomization.yaml\nkind: Component\nimages: [{name: nginx, tagSuffix: -x}]\n",
+    ),
+    (
+        "a selector that is none",
+        Unresolved,
+        "# file: over/kustomization.yaml\nresources: [../base]\npatches: [{target: {labelSelector: 'a b'}, patch: '{kind: Pod, apiVersion: v1, metadata: {name: one}}'}]\n",
+    ),
+    (
+        "two patches with a target",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [../base]\npatches: [{path: p.yaml, target: {kind: Pod}}]\n# file: over/p.yaml\n{kind: Pod, apiVersion: v1, metadata: {name: one}}\n---\n{kind: Pod, apiVersion: v1, metadata: {name: one}}\n",
+    ),
+    (
+        "a patch of neither kind",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [../base]\npatches: [{patch: 'a: b', target: {kind: Pod}}]\n",
+    ),
+    (
+        "a patch with a file and a text",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [../base]\npatches: [{patch: 'a: b', path: p.yaml}]\n",
+    ),
+    (
+        "a patch without a name, with a target",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [../base]\npatches: [{patch: '{kind: Pod, apiVersion: v1, spec: {containers: [{name: app, image: x}]}}', target: {kind: Pod}}]\n",
+    ),
+    (
+        "a secret that is generated",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base]\nsecretGenerator: [{name: s, literals: [a=b]}]\npatches: [{patch: '{kind: Secret, apiVersion: v1, metadata: {name: s}, type: x}'}]\n",
+    ),
+    (
+        "a patch before its namespace",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base]\nnamespace: shop\npatches: [{patch: '{kind: Pod, apiVersion: v1, metadata: {name: one}, spec: {containers: [{name: app, image: x}]}}'}]\npatchesJson6902: [{target: {kind: Pod, name: one, namespace: shop, version: v1}, patch: '[{\"op\": \"add\", \"path\": \"/spec/containers/0/image\", \"value\": \"y\"}]'}]\n",
+    ),
+    (
+        "a name with a slash and a dot in replacements",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base]\nreplacements:\n- source: {kind: CronJob, fieldPath: 'metadata.annotations.a/b'}\n  targets: [{select: {kind: Robot}, fieldPaths: [spec.image], options: {delimiter: '/', index: -1}}]\n- source: {kind: Robot, fieldPath: spec.image}\n  targets: [{select: {kind: Pod}, fieldPaths: ['spec.containers.[name=a].image', 'spec.ephemeralContainers.0.image'], options: {delimiter: '/', index: 9}}]\n",
+    ),
+    (
+        "a replacement into a text",
+        Unresolved,
+        "# file: over/kustomization.yaml\nresources: [../base]\nreplacements:\n- source: {kind: CronJob, fieldPath: metadata.name}\n  targets: [{select: {kind: Robot}, fieldPaths: [spec.image.tag]}]\n",
+    ),
+    (
+        "a JSON patch over a text",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [../base]\npatches: [{target: {kind: Robot}, patch: '[{\"op\": \"add\", \"path\": \"/spec/image/tag\", \"value\": \"x\"}]'}]\n",
+    ),
+    (
+        "a patch of another type",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [../base]\npatches: [{patch: '{kind: Pod, apiVersion: v1, metadata: {name: one}, spec: {containers: {name: a}}}'}]\n",
+    ),
+    (
+        "a custom resource definition",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [a.yaml]\nimages: [{name: a, newTag: '1'}]\nnamePrefix: p-\n# file: over/a.yaml\n{kind: CustomResourceDefinition, apiVersion: apiextensions.k8s.io/v1, metadata: {name: a}, spec: {containers: [{image: a}]}}\n",
+    ),
+    (
+        "a folder by another spelling",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [./../base/]\n",
+    ),
+    (
+        "a kustomization among resources",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [kustomization.yaml]\n",
+    ),
+    (
+        "an empty file",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base, a.yaml]\n# file: over/a.yaml\n# nothing\n",
+    ),
+    (
+        "a null item",
+        Unresolved,
+        "# file: over/kustomization.yaml\nresources: [a.yaml]\n# file: over/a.yaml\n{kind: Pod, apiVersion: v1, metadata: {name: a}, spec: {containers: [null]}}\n",
+    ),
+    (
+        "a list of texts",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [a.yaml]\n# file: over/a.yaml\n- a\n",
+    ),
+    (
+        "an unknown anchor",
+        Refused,
+        "# file: over/kustomization.yaml\nresources: [a.yaml]\n# file: over/a.yaml\n{kind: Pod, apiVersion: v1, metadata: {name: a}, spec: *gone}\n",
+    ),
+    (
+        "a replaced name",
+        Told,
+        "# file: over/kustomization.yaml\nresources: [../base]\npatches: [{target: {kind: Pod}, patch: '[{\"op\": \"replace\", \"path\": \"/metadata/name\", \"value\": \"two\"}]'}, {patch: '{kind: Pod, apiVersion: v1, metadata: {name: two}, spec: {containers: [{name: app, image: z}]}}'}]\n",
+    ),
 ];

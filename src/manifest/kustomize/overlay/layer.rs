@@ -145,7 +145,7 @@ impl Build<'_> {
             match items {
                 None => {
                     if value.has_null_item() {
-                        return Err(refused(&at, "a list in this object has an empty item"));
+                        return Err(undecided(&at, "a list in one of its objects has an empty item"));
                     }
                     objects.push(Object::new(value, &at)?);
                 }

@@ -158,7 +158,8 @@ fn split(path: &str) -> Vec<String> {
         }
     }
     let unwrap = |part: String| match part.strip_prefix('[').and_then(|part| part.strip_suffix(']')) {
-        Some(inner) if !inner.contains('=') => inner.to_owned(),
+        // Brackets keep a dot together, and are no part of the name then.
+        Some(inner) if !inner.contains('=') && inner.contains('.') => inner.to_owned(),
         _ => part,
     };
     parts.into_iter().map(unwrap).collect()
