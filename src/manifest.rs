@@ -319,7 +319,7 @@ impl Unreadable {
 }
 
 /// Everything found in one file.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Found {
     pub images: Vec<LocatedImage>,
     pub unreadable: Vec<Unreadable>,

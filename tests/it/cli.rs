@@ -43,15 +43,45 @@ fn what_check_prints() {
 #[test]
 fn without_a_configuration_the_conventional_names_are_judged() {
     let folder = Folder::new(&[
-        ("compose.yml", "services: {a: {image: a}}\n"),
+        ("dev.yml", "services: {a: {image: a}}\n"),
         ("deploy/prod/app.yml", "services: {b: {image: b}}\n"),
         ("compose.prod.yml", "services: {c: {image: c}}\n"),
     ]);
     let ran = folder.run(&["check", "--format", "json"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stdout.contains("compose.prod.yml") && ran.stdout.contains("deploy/prod/app.yml"), "{}", ran.shown());
-    assert!(!ran.stdout.contains("\"compose.yml\""), "{}", ran.shown());
+    assert!(!ran.stdout.contains("dev.yml"), "{}", ran.shown());
     snapshot("cli-nothing-found", &Folder::new(&[("readme", "")]).run(&["check"]).shown());
+}
+
+#[test]
+fn stacks_are_judged_as_they_are_deployed() {
+    let files = [
+        ("compose.yml", "services:\n  web:\n    image: ghcr.io/org/web:1.2.3\n  db:\n    image: postgres:16.4.0\n"),
+        (
+            "compose.prod.yml",
+            &format!("services:\n  web:\n    image: ghcr.io/org/web:1.2.3@{DIGEST}\n    profiles: [web]\n"),
+        ),
+    ];
+    let folder = Folder::new(&files);
+    snapshot("cli-stack-by-convention", &folder.run(&["check"]).shown());
+    folder.write(
+        "digest-gate.yml",
+        "version: 1\nenvironments:\n  production:\n    manifests: ['*.yml']\n    stacks:\n      - files: [compose.yml, compose.prod.yml]\n",
+    );
+    let ran = folder.run(&["images", "--format", "json"]);
+    let fields: Vec<_> =
+        ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect();
+    let at = |n: usize| (fields[n]["path"].as_str().unwrap(), fields[n]["field"].as_str().unwrap());
+    assert_eq!(fields.len(), 2, "{}", ran.shown());
+    assert_eq!(at(0), ("compose.prod.yml", "services.web.image"));
+    assert_eq!(at(1), ("compose.yml", "services.db.image"));
+    folder.write(
+        "digest-gate.yml",
+        "version: 1\nenvironments: {production: {stacks: [{files: [compose.yml, gone.yml]}]}}\n",
+    );
+    let ran = folder.run(&["check"]);
+    assert!(ran.status == 1 && ran.stdout.contains("`gone.yml` is not there"), "{}", ran.shown());
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod container;
 mod docs;
 mod github;
 mod kustomize;
+mod layers;
 mod openapi;
 mod program;
 mod stacks;

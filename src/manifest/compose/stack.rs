@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use convention::conventional;
+pub use convention::base_names;
 
 use crate::manifest::{Beside, Found, LocatedImage, State, Unreadable};
 use crate::source::{Source, Span};
