@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::interpolate::{Lookup, Undecided, Value, interpolate};
 use crate::source::{Place, Source, Span};
 
-/// The largest env file that is read; it is read again for each manifest beside it.
+/// The largest env file that is read; it may be read again for each manifest beside it.
 const MAX_LENGTH: usize = 64 << 10;
 /// Most bytes that variables may add to the values of one file.
 const MAX_EXPANDED: usize = 64 << 10;

@@ -52,18 +52,16 @@ pub fn read(stack: &Stack<'_>, beside: &dyn Beside) -> Found {
         let text = image.effective().unwrap_or_default().to_owned();
         let key = (image.place.source.path().to_owned(), image.place.span, text);
         let built = image.state == State::Built;
-        match known.get_mut(&key).and_then(|(index, all_built)| Some((images.get_mut(*index)?, all_built))) {
+        let earlier = known.get_mut(&key).and_then(|(index, all_built)| Some((images.get_mut(*index)?, all_built)));
+        if let Some((slot, all_built)) = earlier {
             // What one service builds, another one may pull.
-            Some((slot, all_built)) => {
-                slot.built |= image.built;
-                if *all_built && !built {
-                    (*all_built, slot.state) = (false, image.state);
-                }
+            slot.built |= image.built;
+            if *all_built && !built {
+                (*all_built, slot.state) = (false, image.state);
             }
-            None => {
-                known.insert(key, (images.len(), built));
-                images.push(image);
-            }
+        } else {
+            known.insert(key, (images.len(), built));
+            images.push(image);
         }
     }
     let order = |image: &LocatedImage| (image.place.source.path().to_owned(), image.place.span);
