@@ -80,6 +80,13 @@ fn read(document: &Document<'_>, found: &mut Found) -> bool {
     true
 }
 
+/// Reads an object that is deployed, whatever its kind.
+pub(super) fn read_object(document: &Document<'_>, found: &mut Found) {
+    if !read(document, found) {
+        read_part(document, document.root, None, "", found);
+    }
+}
+
 /// Reads a part of an object: a partial one where `name` is `None`, else the value of a field of that name, however deep
 /// in an object it will stand. Fields are put below `path`.
 pub(super) fn read_part<'t>(

@@ -3,6 +3,8 @@
 //! Sources: the Kustomize reference (`images`, `patches`), and the behaviour of kustomize 5.6, against which the
 //! rules of [`ImageEntry`] are tested.
 
+pub mod overlay;
+
 use super::embedded::{self, join};
 use super::merge::{self, Once};
 use super::{Document, Found, Kind, LocatedImage, Reader, State, helm, kubernetes};

@@ -9,6 +9,7 @@ mod github;
 mod kustomize;
 mod layers;
 mod openapi;
+mod overlays;
 mod program;
 mod stacks;
 mod standin;

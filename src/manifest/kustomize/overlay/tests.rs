@@ -1,0 +1,1 @@
+//! The rules of overlays, told by small builds in memory.
