@@ -21,6 +21,8 @@ pub struct Request<'a> {
     pub workspace: &'a Workspace,
     pub policy: &'a Policy,
     pub targets: Targets<'a>,
+    /// Whether every image is wanted, or only what the rules say of them.
+    pub keep_images: bool,
     /// How many threads read files.
     pub threads: usize,
     /// The day on which exceptions are looked at.
@@ -50,7 +52,7 @@ pub enum Targets<'a> {
 /// What was found and judged.
 pub struct Judged {
     pub report: Report,
-    /// Every image that is deployed, sorted by place; local ones too.
+    /// Where asked for, every image that is deployed, sorted by place; local ones too.
     pub images: Vec<LocatedImage>,
 }
 
@@ -249,7 +251,9 @@ impl Run<'_, '_> {
                     usize::from(image.reference().is_some_and(crate::reference::Reference::is_pinned));
                 self.image(&image, scope, part);
             }
-            part.images.push(image);
+            if self.request.keep_images {
+                part.images.push(image);
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`gate`] joins them: from a request to a report. Input and output happen at named doors: [`walk`] and
-//! [`policy::find`] read files, `command` prints and writes, `github` posts. Everything between is a function of its
+//! [`policy::find`] read files, `command` prints and writes, [`github`] posts. Everything between is a function of its
 //! arguments. A gate fails closed: what cannot be parsed or decided is a finding, never silence.
 //!
 //! The layers, each using only those before it:
@@ -16,13 +16,14 @@
 //! - reading: [`yaml`] (a tree of byte ranges), [`manifest`] (kinds, located images)
 //! - judging: [`rule`], [`finding`], [`policy`] (the configuration), [`exception`]
 //! - running: [`walk`], [`gate`]
-//! - output: [`report`] (one file a format), `command` (one file a command), [`cli`]
+//! - output: [`report`] (one file a format), [`github`] (posts to it), `command` (one file a command), [`cli`]
 
 pub mod cli;
 mod command;
 pub mod exception;
 pub mod finding;
 pub mod gate;
+pub mod github;
 pub mod manifest;
 pub mod policy;
 pub mod reference;

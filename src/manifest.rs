@@ -3,16 +3,27 @@
 //! A kind is one file below `manifest/` and one entry in [`KINDS`]. It is given a file or a YAML document, says
 //! whether that is its own, and hands every image it finds to [`Found`].
 
+pub mod azure;
+pub mod bake;
 pub mod compose;
+pub mod devcontainer;
 pub mod dockerfile;
+pub mod ecs;
 mod embedded;
 mod env_file;
+pub mod gitlab;
 mod gitops;
+mod hcl;
 pub mod helm;
 mod interpolate;
 pub mod kubernetes;
 pub mod kustomize;
 mod merge;
+pub mod nomad;
+pub mod pipeline;
+mod place;
+pub mod quadlet;
+pub mod terraform;
 pub mod workflow;
 
 use std::sync::Arc;
@@ -59,7 +70,23 @@ pub static KINDS: &[&Kind] = &[
     &kustomize::KIND,
     &helm::KIND,
     &kubernetes::KIND,
+    &nomad::KIND,
+    &nomad::JSON,
+    &bake::KIND,
+    &bake::JSON,
+    &quadlet::KIND,
+    &terraform::KIND,
+    &terraform::JSON,
+    &ecs::KIND,
+    &ecs::TEMPLATE,
+    &devcontainer::KIND,
+    &azure::KIND,
+    &azure::PIPELINE,
+    &pipeline::CIRCLECI,
+    &pipeline::DRONE,
+    &pipeline::BITBUCKET,
     &compose::KIND,
+    &gitlab::KIND,
     &dockerfile::KIND,
     &kubernetes::FRAGMENT,
 ];
@@ -123,7 +150,8 @@ fn is_document_name(name: &str) -> bool {
         Some((stem, last)) if TEMPLATES.contains(&last.as_str()) => {
             ending(name.get(..stem).unwrap_or_default()).is_some_and(|(_, inner)| is_document(&inner))
         }
-        _ => name == STDIN,
+        // kustomize reads its file under three names, one of them without an ending.
+        _ => name == STDIN || name == "Kustomization",
     }
 }
 
@@ -328,10 +356,12 @@ pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found
     found
 }
 
-/// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none.
+/// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none is,
+/// but for a development container that is built.
 fn may_hold_an_image(source: &Source) -> bool {
     let bytes = source.text().as_bytes();
     !is_json_name(source.file_name())
+        || devcontainer::is_named(source.file_name())
         || memchr::memmem::find(bytes, b"mage").is_some()
         || memchr::memmem::find(bytes, b"\\u").is_some()
 }
@@ -356,12 +386,14 @@ fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, fo
 }
 
 fn report_errors(source: &Arc<Source>, tree: &Tree, found: &mut Found) {
+    if tree.errors().is_empty() {
+        return;
+    }
     let at = |offset: u32| Place::new(source, Span { start: offset, end: offset });
     let template = ["{{", "{%"].into_iter().find_map(|mark| source.text().find(mark));
     match (template, tree.errors()) {
-        (_, []) => {}
         // A broken document of a template says nothing that the first one does not.
-        (Some(offset), [_, ..]) => found.unreadable.push(Unreadable {
+        (Some(offset), _) => found.unreadable.push(Unreadable {
             place: at(u32::try_from(offset).unwrap_or(u32::MAX)),
             message: "this is a template, not YAML: which images it gives cannot be told".to_owned(),
             help: Some("render it and check what comes out: `helm template … | digest-gate check -`".to_owned()),

@@ -77,14 +77,6 @@ impl Runner {
     }
 }
 
-/// The payload of the event that started the run.
-///
-/// # Errors
-/// The file the runner names cannot be read.
-pub fn read_event(file: &Path) -> io::Result<String> {
-    io::read_to_string(std::fs::File::open(file)?)
-}
-
 fn append(file: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().append(true).create(true).open(file)?.write_all(text.as_bytes())
 }

@@ -19,6 +19,9 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use crate::manifest::{Absent, Beside};
 use crate::source::{MAX_BYTES, Source};
 
+/// Room for a manifest of the usual size, in bytes: a larger one is read in a few steps more.
+const USUAL_BYTES: usize = 16 << 10;
+
 /// The folder that is judged, and how its files are named in reports.
 #[derive(Debug, Clone)]
 pub struct Workspace {
@@ -101,20 +104,22 @@ impl Workspace {
         if met.link && inside {
             self.inside(&met.absolute)?;
         }
-        let file = File::open(&met.absolute)?;
-        let metadata = file.metadata()?;
-        // A pipe is read only where the user names one outside the repository: `<(helm template …)`.
-        if !metadata.is_file() && (inside || metadata.is_dir()) {
-            return Err(ReadError::NotAFile);
+        if met.link {
+            let metadata = std::fs::metadata(&met.absolute)?;
+            // Asked before opening, which would wait for a writer. A pipe is read only where the user names one
+            // outside of the repository: `<(helm template …)`.
+            if !metadata.is_file() && (inside || metadata.is_dir()) {
+                return Err(ReadError::NotAFile);
+            }
         }
-        if metadata.len() > MAX_BYTES {
-            return Err(ReadError::TooLarge(metadata.len()));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        let mut file = File::open(&met.absolute)?;
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(ReadError::TooLarge(bytes.len() as u64));
+            let size = file.metadata().map_or(MAX_BYTES + 1, |metadata| metadata.len());
+            return Err(ReadError::TooLarge(size));
         }
+        bytes.shrink_to_fit();
         Ok(Source::from_bytes(met.shown.as_str(), &met.relative, bytes)?)
     }
 
@@ -264,7 +269,8 @@ impl Workspace {
         if kind.is_symlink() {
             links.lock().unwrap_or_else(PoisonError::into_inner).push(entry.into_path());
         } else if !kind.is_dir() {
-            let met = self.met(entry.into_path(), false);
+            // What is no regular file is looked at again before it is read: opening a pipe would wait.
+            let met = self.met(entry.into_path(), !kind.is_file());
             if wants(&met.relative) {
                 visit(met, None);
             }

@@ -15,7 +15,7 @@ pub(crate) fn run(input: &Input, common: &Common, all: bool) -> anyhow::Result<u
         let known: Vec<_> = report::FORMATS.iter().filter(|f| f.images.is_some()).map(|f| f.name).collect();
         bail!("`images` has no format `{}`: use {}", common.format, known.join(" or "));
     };
-    let mut judged = Setup::new(common)?.judge(input)?;
+    let mut judged = Setup::new(common, true)?.judge(input)?;
     if !all {
         judged.images.retain(|image| !matches!(image.state, State::Local | State::Built));
     }

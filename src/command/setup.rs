@@ -19,6 +19,8 @@ pub(crate) struct Wishes<'a> {
     pub(crate) policy: Option<&'a str>,
     pub(crate) levels: Vec<&'a str>,
     pub(crate) threads: usize,
+    /// Whether every image is wanted, or only what the rules say of them.
+    pub(crate) keep_images: bool,
 }
 
 /// Where the user stands and what is required there.
@@ -26,11 +28,12 @@ pub(crate) struct Setup {
     pub(crate) workspace: Workspace,
     pub(crate) policy: Policy,
     threads: usize,
+    keep_images: bool,
 }
 
 impl Setup {
     /// What the command line asks for, in the current folder.
-    pub(crate) fn new(common: &Common) -> anyhow::Result<Self> {
+    pub(crate) fn new(common: &Common, keep_images: bool) -> anyhow::Result<Self> {
         if common.verbose {
             start_log();
         }
@@ -40,6 +43,7 @@ impl Setup {
             policy: common.policy.as_deref(),
             levels: common.levels.iter().map(String::as_str).collect(),
             threads: common.threads(),
+            keep_images,
         };
         Self::at(&current, &wishes)
     }
@@ -62,7 +66,7 @@ impl Setup {
             let (rule, level) = policy::parse_level(level)?;
             policy.set_level(rule, level);
         }
-        Ok(Self { workspace, policy, threads: wishes.threads })
+        Ok(Self { workspace, policy, threads: wishes.threads, keep_images: wishes.keep_images })
     }
 
     /// Reads and judges what the user asks for.
@@ -88,9 +92,14 @@ impl Setup {
 
     pub(crate) fn run(&self, targets: Targets<'_>) -> anyhow::Result<Judged> {
         let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-        let request =
-            Request { workspace: &self.workspace, policy: &self.policy, targets, threads: self.threads, today };
-        Ok(gate::judge(&request)?)
+        Ok(gate::judge(&Request {
+            workspace: &self.workspace,
+            policy: &self.policy,
+            targets,
+            keep_images: self.keep_images,
+            threads: self.threads,
+            today,
+        })?)
     }
 }
 

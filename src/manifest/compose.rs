@@ -6,6 +6,7 @@ mod claim;
 mod locate;
 mod merge_keys;
 mod service;
+pub mod stack;
 mod variables;
 
 use super::{Document, Found, Kind, Reader, Unreadable};

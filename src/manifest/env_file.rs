@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::interpolate::{Undecided, Value, interpolate};
+use super::interpolate::{Lookup, Undecided, Value, interpolate};
 use crate::source::{Place, Source, Span};
 
 /// The largest env file that is read; it is read again for each manifest beside it.
@@ -25,7 +25,12 @@ pub(crate) struct EnvFile {
 impl EnvFile {
     /// Reads a file. What Compose refuses decides no variable.
     pub(crate) fn parse(source: &Arc<Source>) -> Self {
-        let mut parser = Parser { source, at: 0, file: Self::default(), left: MAX_EXPANDED };
+        Self::parse_with(source, &|_| Ok(None))
+    }
+
+    /// Reads a file whose values may use variables that are set elsewhere.
+    pub(crate) fn parse_with(source: &Arc<Source>, outer: &Lookup<'_>) -> Self {
+        let mut parser = Parser { source, at: 0, file: Self::default(), outer, left: MAX_EXPANDED };
         let text = source.text();
         if text.len() > MAX_LENGTH {
             parser.file.problem = Some(format!("`{}` is larger than {MAX_LENGTH} bytes", source.path()));
@@ -54,6 +59,8 @@ struct Parser<'a> {
     source: &'a Arc<Source>,
     at: usize,
     file: EnvFile,
+    /// What the file does not set itself.
+    outer: &'a Lookup<'a>,
     /// Bytes that variables may still add.
     left: usize,
 }
@@ -130,7 +137,7 @@ impl<'a> Parser<'a> {
     }
 
     fn expand(&mut self, key: &str, text: &str, span: Span) -> Result<(), Failure> {
-        let value = match interpolate(text, &|name| self.file.get(name)) {
+        let value = match interpolate(text, &|name| self.get(name)) {
             Ok(found) => {
                 let added = found.text.len().saturating_sub(text.len());
                 match self.left.checked_sub(added) {
@@ -148,6 +155,13 @@ impl<'a> Parser<'a> {
         };
         self.set(key, value);
         Ok(())
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Value>, String> {
+        match self.file.get(name)? {
+            None => (self.outer)(name),
+            found => Ok(found),
+        }
     }
 
     fn value_at(&self, text: String, span: Span) -> Value {

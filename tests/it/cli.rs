@@ -135,6 +135,7 @@ fn images_lists_places_and_says_what_it_could_not_read() {
     let folder = Folder::new(&[
         ("Dockerfile", "FROM scratch AS base\nFROM base\nFROM docker.io/library/nginx:1.27.1\n"),
         ("compose.yml", &pinned()),
+        ("k8s/Kustomization", "resources: []\n"),
     ]);
     let ran = folder.run(&["images", "--format", "json", "."]);
     assert_eq!(ran.status, 0);
@@ -189,4 +190,18 @@ fn every_rule_explains_itself_and_bad_words_are_answered() {
         let ran = folder.run(arguments);
         assert!(ran.status == 0 && ran.stdout.len() > 1000, "{arguments:?}: {}", ran.shown());
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_repository_is_not_waited_for() {
+    let folder = Folder::new(&[("clean.yml", &pinned())]);
+    let pipe = folder.path().join("pipe.yml");
+    if !std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+        super::program::skipped("no `mkfifo` on PATH: a pipe among the manifests was not tried");
+        return;
+    }
+    let ran = folder.run(&["check", "."]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.stdout.contains("is not a regular file"), "{}", ran.shown());
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use digest_gate::manifest::{self, Beside, State};
+use digest_gate::manifest::{self, Absent, Beside, State};
 use digest_gate::source::Source;
 use digest_gate::yaml::Tree;
 
@@ -100,8 +100,9 @@ const REFUSED: &[&str] = &[
 struct Folder<'a>(&'a Path);
 
 impl Beside for Folder<'_> {
-    fn read(&self, _: &Source, path: &str) -> Option<Arc<Source>> {
-        std::fs::read_to_string(self.0.join(path)).ok().map(|text| Source::new(path, text))
+    fn open(&self, _: &Source, path: &str) -> Result<Arc<Source>, Absent> {
+        let text = std::fs::read_to_string(self.0.join(path)).map_err(|_| Absent::NotThere)?;
+        Ok(Source::new(path, text))
     }
 }
 

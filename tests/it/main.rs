@@ -4,7 +4,13 @@
 mod charts;
 mod cli;
 mod compose;
+mod container;
 mod docs;
+mod github;
 mod kustomize;
+mod openapi;
 mod program;
+mod stacks;
+mod standin;
+mod tls;
 mod yaml;

@@ -5,6 +5,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+/// Says what a test could not do, past the test runner, which keeps what passing tests print.
+pub(crate) fn skipped(what: &str) {
+    std::io::stderr().write_all(format!("SKIPPED: {what}\n").as_bytes()).unwrap();
+}
+
 /// A folder with files in it, in which the program is run. Removed when it is dropped.
 pub(crate) struct Folder(pub(crate) tempfile::TempDir);
 

@@ -4,7 +4,7 @@ use super::merge_keys::Merged;
 use crate::yaml::Node;
 
 /// Keys of the Compose specification at the top of a file.
-const TOP_LEVEL: [&str; 10] =
+pub(super) const TOP_LEVEL: [&str; 10] =
     ["version", "name", "services", "networks", "volumes", "configs", "secrets", "include", "models", "<<"];
 /// Keys that, in a service, lead to an image.
 const LEADS_TO_IMAGE: [&str; 7] = ["image", "build", "extends", "volumes", "pre_start", "post_start", "<<"];
@@ -29,7 +29,7 @@ pub(super) fn claim(root: &Merged<'_>, file_name: &str) -> Option<Shape> {
         let is_compose = named || !is_ci && services.entries().any(|(key, value)| is_service(key, value));
         return is_compose.then_some(Shape::Services);
     }
-    if !named || root.entries.is_empty() && !root.resets("services") {
+    if !named || root.entries.is_empty() && !root.is_reset("services") {
         return None;
     }
     let top_level = |key: Node<'_>| key.scalar().is_some_and(|key| TOP_LEVEL.contains(&key) || key.starts_with("x-"));

@@ -8,7 +8,7 @@ use super::KIND;
 use super::claim;
 use super::merge_keys::MergeKeys;
 use super::service::{Extends, Service, services};
-use super::variables::{Variables, related};
+use super::variables::{self, Variables};
 use crate::manifest::{Beside, LocatedImage, State};
 use crate::source::{Source, Span};
 use crate::yaml::{Node, Tree};
@@ -17,7 +17,7 @@ use crate::yaml::{Node, Tree};
 const MAX_CHAIN: usize = 32;
 /// Most files that the `extends` of one document may lead to.
 const MAX_FILES: usize = 32;
-const DOCKER_IMAGE: &str = "docker-image://";
+pub(super) const DOCKER_IMAGE: &str = "docker-image://";
 
 /// What a service runs once `extends` is followed; numbers are indexes into the images of the [`Locator`].
 #[derive(Clone, Debug, Default)]
@@ -236,13 +236,7 @@ impl<'a> Locator<'a> {
         if !text.contains('$') {
             return self.slot(source, span, text, field, State::of(text));
         }
-        let (state, variable, related) = match self.variables.interpolate(text) {
-            Ok(found) if found.text.is_empty() => {
-                (State::unresolved("its variables leave nothing: a value is empty"), true, related(&found))
-            }
-            Ok(found) => (State::of(&found.text), !found.variables.is_empty(), related(&found)),
-            Err(why) => (State::unresolved(why.to_string()), true, Vec::new()),
-        };
+        let (state, variable, related) = variables::state(self.variables.interpolate(text));
         let index = self.slot(source, span, text, field, state);
         if let Some(slot) = self.slots.get_mut(index) {
             slot.image.variable = variable;

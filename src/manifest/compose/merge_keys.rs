@@ -13,6 +13,8 @@ const MAX_VISITS: usize = 2_000_000;
 #[derive(Debug)]
 pub(super) struct MergeKeys {
     left: usize,
+    /// Whether the mappings read stand below `!override`, where Compose takes no notice of `!reset`.
+    pub(super) in_override: bool,
     /// Places where Compose would refuse the document, and why.
     pub(super) problems: Vec<(Span, String)>,
 }
@@ -32,15 +34,20 @@ impl<'t> Merged<'t> {
         self.entries.iter().copied().find(|(name, _)| name.scalar() == Some(key))
     }
 
+    /// The keys with the tag `!reset`.
+    pub(super) fn resets(&self) -> &[&'t str] {
+        &self.resets
+    }
+
     /// Whether a key has the tag `!reset`.
-    pub(super) fn resets(&self, key: &str) -> bool {
+    pub(super) fn is_reset(&self, key: &str) -> bool {
         self.resets.contains(&key)
     }
 }
 
 impl MergeKeys {
     pub(super) fn new() -> Self {
-        Self { left: MAX_VISITS, problems: Vec::new() }
+        Self { left: MAX_VISITS, in_override: false, problems: Vec::new() }
     }
 
     /// Whether the bound was reached: nothing read since is complete.
@@ -80,7 +87,7 @@ impl MergeKeys {
                 if !own.insert(name) {
                     self.problems.push((key.span(), format!("the key `{name}` stands twice")));
                 }
-                if value.tag() == Some("!reset") {
+                if value.tag() == Some("!reset") && !self.in_override {
                     merged.resets.push(name);
                 } else if names.insert(name) {
                     merged.entries.push((key, value));

@@ -28,7 +28,7 @@ impl<'t> Service<'t> {
 
     /// Whether `!reset` drops what an extended service says of a key.
     pub(super) fn resets(&self, key: &str) -> bool {
-        self.keys.resets(key)
+        self.keys.is_reset(key)
     }
 
     /// The service this one extends.
@@ -59,7 +59,9 @@ pub(super) fn services<'t>(root: &Merged<'t>, shape: Shape, merge_keys: &mut Mer
     for (key, value) in merged.entries {
         let Some(name) = key.scalar() else { continue };
         if value.is_mapping() {
+            merge_keys.in_override = value.tag() == Some("!override");
             services.push(Service { name, keys: merge_keys.read(value) });
+            merge_keys.in_override = false;
         } else if !value.is_null() && !name.starts_with("x-") {
             merge_keys.problems.push((value.span(), format!("the service `{name}` is not a mapping")));
         }

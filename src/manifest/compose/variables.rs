@@ -4,7 +4,8 @@ use std::cell::OnceCell;
 
 use crate::manifest::env_file::EnvFile;
 use crate::manifest::interpolate::{Decided, Interpolated, Undecided, Value, interpolate};
-use crate::manifest::{Document, Related};
+use crate::manifest::{Document, Related, State};
+use crate::source::Place;
 
 /// Most places listed beside one image.
 const MAX_RELATED: usize = 8;
@@ -37,16 +38,31 @@ impl<'a> Variables<'a> {
     }
 }
 
+/// The state of an interpolated image, whether a variable took part, and the lines that decided it.
+pub(super) fn state(found: Result<Interpolated, Undecided>) -> (State, bool, Vec<Related>) {
+    match found {
+        Ok(found) if found.text.is_empty() => {
+            (State::unresolved("its variables leave nothing: a value is empty"), true, related(&found))
+        }
+        Ok(found) => (State::of(&found.text), !found.variables.is_empty(), related(&found)),
+        Err(why) => (State::unresolved(why.to_string()), true, Vec::new()),
+    }
+}
+
 /// The lines of env files that took part, each once.
-pub(super) fn related(found: &Interpolated) -> Vec<Related> {
+fn related(found: &Interpolated) -> Vec<Related> {
     let mut related: Vec<Related> = Vec::new();
     for variable in &found.variables {
         if let Decided::Value(place) = &variable.decided
             && related.len() < MAX_RELATED
-            && !related.iter().any(|other| other.place.span == place.span)
+            && !related.iter().any(|other| same_place(&other.place, place))
         {
             related.push(Related { place: place.clone(), message: format!("`{}` is set here", variable.name) });
         }
     }
     related
+}
+
+fn same_place(a: &Place, b: &Place) -> bool {
+    a.span == b.span && a.source.path() == b.source.path()
 }
