@@ -18,7 +18,7 @@ const SCALARS: &[&str] = &[
     "randAlphaNum", "randAscii", "randBytes", "randInt", "randNumeric", "regexMatch", "mustRegexMatch", "round",
     "semverCompare", "sha1sum", "sha256sum", "sha512sum", "snakecase", "toDate", "unixEpoch", "untitle", "uuidv4",
     "derivePassword", "regexFind", "regexReplaceAll", "regexReplaceAllLiteral", "mustRegexReplaceAll",
-    "mustRegexReplaceAllLiteral", "mustRegexFind", "dateModify", "ago", "swapcase", "substr", "nospace", "plural",
+    "mustRegexReplaceAllLiteral", "mustRegexFind", "dateModify", "ago", "swapcase", "nospace", "plural",
     "getHostByName", "urlquery", "js", "html", "base", "dir", "ext", "toDecimal", "isAbs", "clean", "add1f", "addf",
     "subf", "mulf", "divf", "seq", "duration", "durationRound", "initials", "abbrev", "wrap", "cat", "encryptAES",
     "buildCustomCert", "hasSuffix", "durationSeconds", "title",
@@ -43,7 +43,7 @@ impl Render {
                 value
             }
             None if SCALARS.contains(&name) => Value::Unknown(Hides::Scalar),
-            None => self.unknown(),
+            None => Value::Unknown(Hides::Anything),
         }
     }
 
@@ -90,11 +90,11 @@ impl Render {
     fn read_text(&mut self, text: &Text) -> Value {
         let plain = text.plain();
         if text.contains(ANYTHING) || !self.spend(plain.len()) {
-            return self.unknown();
+            return Value::Unknown(Hides::Anything);
         }
         let tree = Tree::yaml(&plain);
         let Some(root) = tree.documents(&plain).next().filter(|_| tree.errors().is_empty()) else {
-            return if plain.trim().is_empty() { Value::map(Entries::new()) } else { self.unknown() };
+            return if plain.trim().is_empty() { Value::map(Entries::new()) } else { Value::Unknown(Hides::Anything) };
         };
         Reader::of_text(text).node(root, "", 0)
     }
@@ -220,7 +220,7 @@ impl Render {
                 self.blur(target);
                 None
             }
-            ("set" | "unset", [target @ Value::Map(_), ..]) => {
+            ("set" | "unset" | "merge" | "mustMerge" | "mergeOverwrite" | "mustMergeOverwrite", [target, ..]) => {
                 self.blur(target);
                 None
             }
@@ -230,7 +230,10 @@ impl Render {
 
     /// Every entry of a mapping may have become anything.
     fn blur(&mut self, target: &Value) {
-        let Value::Map(entries) = target else { return };
+        let Value::Map(entries) = target else {
+            self.is_uncertain = true;
+            return;
+        };
         let keys: Vec<Rc<str>> = entries.borrow().keys().cloned().collect();
         for key in keys {
             self.set(target, &key, Value::Unknown(Hides::Anything));
@@ -419,6 +422,18 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
                 return Some(Value::Text(last));
             }
             Value::Text(last.map(|it| it.get(..width.min(it.len())).unwrap_or(it).to_owned()))
+        }
+        ("substr", 3) => {
+            let (Some(Value::Number(from, ..)), Some(Value::Number(to, ..))) = (arguments.first(), arguments.get(1)) else {
+                return None;
+            };
+            let index = |at: f64| format!("{at:.0}").parse::<usize>().ok();
+            let from = index(from.max(0.0))?;
+            let to = index(*to);
+            Value::Text(last.map(|it| {
+                let to = to.filter(|&to| to <= it.len()).unwrap_or(it.len());
+                it.get(from..to).unwrap_or(if from == 0 { it } else { "" }).to_owned()
+            }))
         }
         ("replace", 3) => {
             let (from, to) = (text(0)?, text(1)?);

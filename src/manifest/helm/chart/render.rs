@@ -43,8 +43,10 @@ pub(super) struct Scope {
 pub(super) struct Render {
     pub(super) marks: Marks,
     templates: HashMap<String, Named>,
-    /// A branch was taken that may not be, or something is not known that may be anything.
+    /// Something that may be rendered is not in the text, nor is there a hole where it would stand.
     pub(super) is_uncertain: bool,
+    /// The text holds what is not rendered: both sides of a condition.
+    pub(super) is_doubled: bool,
     /// Inside of what may not be rendered.
     uncertain: usize,
     pub(super) work: usize,
@@ -62,6 +64,7 @@ impl Render {
             marks,
             templates: HashMap::new(),
             is_uncertain: false,
+            is_doubled: false,
             uncertain: 0,
             work: MAX_WORK,
             changes: MAX_CHANGES,
@@ -88,11 +91,6 @@ impl Render {
     pub(super) fn spend(&mut self, work: usize) -> bool {
         self.work = self.work.saturating_sub(work);
         self.work > 0
-    }
-
-    pub(super) fn unknown(&mut self) -> Value {
-        self.is_uncertain = true;
-        Value::Unknown(Hides::Anything)
     }
 
     /// What a template of this name renders; `None` where there is none.
@@ -129,7 +127,6 @@ impl Render {
 
     pub(super) fn deeper<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> Option<T> {
         if self.depth >= MAX_DEPTH {
-            self.is_uncertain = true;
             return None;
         }
         self.depth += 1;
@@ -186,7 +183,7 @@ impl Render {
                 out.append(text.unwrap_or_else(|| Text::new(&ANYTHING.to_string(), 0)));
             }
             // What follows is rendered too: more than Helm renders, never less.
-            Node::Jump => self.is_uncertain = true,
+            Node::Jump => self.is_doubled = true,
         }
     }
 
@@ -256,7 +253,7 @@ impl Render {
             out.push(&format!("{lead}{SOME_TEXT}{end}", lead = lead.strip_suffix('x').unwrap_or(other)), mark);
             return;
         }
-        self.is_uncertain = true;
+        self.is_doubled = true;
         out.append(first);
         out.append(second);
     }
@@ -274,7 +271,7 @@ impl Render {
             }
             Value::Nothing => Vec::new(),
             _ => {
-                self.is_uncertain = true;
+                self.is_doubled = true;
                 let before = scope.variables.clone();
                 self.uncertain += 1;
                 self.turn(pipe, (Value::Unknown(Hides::Scalar), Value::Unknown(Hides::Anything)), body, scope, out);
@@ -359,11 +356,11 @@ impl Render {
         match self.operand(of, scope, mark) {
             value if names.iter().any(|name| name == "Files") => {
                 drop(value);
-                self.unknown()
+                Value::Unknown(Hides::Anything)
             }
             value => match names.iter().fold(value, |value, name| value.field(name)) {
                 Value::Unknown(Hides::Scalar) => Value::Unknown(Hides::Scalar),
-                _ => self.unknown(),
+                _ => Value::Unknown(Hides::Anything),
             },
         }
     }
@@ -390,6 +387,10 @@ impl Render {
 
     /// Sets an entry of a mapping in place.
     pub(super) fn set(&mut self, map: &Value, key: &str, value: Value) {
+        if !matches!(map, Value::Map(_)) {
+            self.is_uncertain = true;
+            return;
+        }
         // Each change may nest as much deeper as its value does.
         let cost = 1 + value.depth();
         if self.changes < cost {

@@ -79,7 +79,7 @@ impl Reading {
         let mut inside = manifest::read(&text, &Alone, &mut self.tree);
         if let Some(error) = inside.unreadable.first() {
             // Both sides of a condition rarely make one document: then its lines are read.
-            if !render.is_uncertain && render.work > 0 {
+            if !render.is_doubled && render.work > 0 {
                 let at = rendered.piece_at(error.place.span.start as usize);
                 let place = at.and_then(|(_, piece)| exact(piece, &render.marks, 0..0));
                 self.found.unreadable.push(Unreadable {
