@@ -97,7 +97,8 @@ fn differences(found: &Found, rendered: &str) -> Vec<String> {
         let file = template.split_once('/').map_or("", |(_, file)| file);
         let is_covered = |found: &LocatedImage| {
             matches!(found.state, State::Unresolved { .. })
-                && (found.place.source.path().ends_with(file) || found.related.iter().any(|it| it.place.source.path().ends_with(file)))
+                && (found.place.source.path().ends_with(file)
+                    || found.related.iter().any(|it| it.place.source.path().ends_with(file)))
         };
         if !ours.contains(image) && !found.images.iter().any(is_covered) {
             wrong.push(format!("missing {image} of {template}"));
@@ -145,9 +146,19 @@ fn real_charts_are_read_as_helm_renders_them() {
             }
         };
         images += found.images.len();
-        say(&format!("{} {took:?} {} images, {} unreadable {state}", folder.display(), found.images.len(), found.unreadable.len()));
+        say(&format!(
+            "{} {took:?} {} images, {} unreadable {state}",
+            folder.display(),
+            found.images.len(),
+            found.unreadable.len()
+        ));
         for unreadable in &found.unreadable {
-            say(&format!("  ! {} {:?} {}", unreadable.place.source.path(), unreadable.place.start(), unreadable.message));
+            say(&format!(
+                "  ! {} {:?} {}",
+                unreadable.place.source.path(),
+                unreadable.place.start(),
+                unreadable.message
+            ));
         }
         for image in found.images.iter() {
             unresolved += usize::from(image.effective().is_none());

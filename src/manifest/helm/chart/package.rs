@@ -138,7 +138,8 @@ impl Loader<'_> {
     fn name_in(&mut self, folder: &str) -> String {
         let Some(source) = self.files.get(&format!("{folder}Chart.yaml")) else { return String::new() };
         let mut marks = Marks::default();
-        Reader::read(&mut marks, source, Writer::Metadata).map_or_else(|_| String::new(), |it| it.field("name").print().plain())
+        Reader::read(&mut marks, source, Writer::Metadata)
+            .map_or_else(|_| String::new(), |it| it.field("name").print().plain())
     }
 }
 

@@ -119,10 +119,8 @@ impl Render {
         }
         let Ok(parsed) = parse::parse(&plain) else { return Text::new(&ANYTHING.to_string(), text.mark()) };
         let written = Written::Value(text.mark());
-        self.deeper(|render| {
-            render.render(Named { body: parsed.body, text: plain.as_str().into(), written }, dot)
-        })
-        .unwrap_or_else(|| Text::new(&ANYTHING.to_string(), text.mark()))
+        self.deeper(|render| render.render(Named { body: parsed.body, text: plain.as_str().into(), written }, dot))
+            .unwrap_or_else(|| Text::new(&ANYTHING.to_string(), text.mark()))
     }
 
     pub(super) fn deeper<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> Option<T> {

@@ -309,7 +309,8 @@ fn missing(path: &str, absent: &Absent, at: &Place) -> Box<super::Unreadable> {
 
 /// Whether a scalar is a number or a truth value, which kustomize does not take for a text.
 pub(super) fn is_no_text(node: Node<'_>) -> bool {
-    let plain = node.resolve().is_some_and(|node| node.kind() == NodeKind::Scalar(Style::Plain) && node.tag().is_none());
+    let plain =
+        node.resolve().is_some_and(|node| node.kind() == NodeKind::Scalar(Style::Plain) && node.tag().is_none());
     let text = node.scalar().unwrap_or_default();
     plain && (matches!(text, "true" | "false" | "True" | "False" | "TRUE" | "FALSE") || is_number(text))
 }

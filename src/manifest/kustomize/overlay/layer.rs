@@ -51,7 +51,9 @@ impl Build<'_> {
             match self.open(file, path, &at)? {
                 Named::Folder(source) => layer = self.below(&source, Some(layer), &folders, &at)?,
                 Named::File(_) => return Err(refused(&at, &format!("the component `{path}` is no folder"))),
-                Named::Remote => self.outside(file, at.span, "components".to_owned(), path, "this is fetched from elsewhere"),
+                Named::Remote => {
+                    self.outside(file, at.span, "components".to_owned(), path, "this is fetched from elsewhere")
+                }
             }
         }
         self.transform(file, &mut layer)?;
@@ -75,7 +77,13 @@ impl Build<'_> {
         }
         if let Some(path) = file.field("openapi").and_then(|schema| schema.get("path")) {
             let why = "a schema of its own changes how patches are merged";
-            self.outside(file, file.place(path).span, "openapi.path".to_owned(), path.string().unwrap_or_default(), why);
+            self.outside(
+                file,
+                file.place(path).span,
+                "openapi.path".to_owned(),
+                path.string().unwrap_or_default(),
+                why,
+            );
         }
         Ok(())
     }

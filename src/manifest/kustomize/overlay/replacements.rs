@@ -178,7 +178,8 @@ impl Target<'_> {
         match value {
             Value::Map(entries) => {
                 if !entries.contains_key(part) {
-                    let is_plain = |part: &String| element(part).is_none() && part != "-" && part.parse::<i64>().is_err();
+                    let is_plain =
+                        |part: &String| element(part).is_none() && part != "-" && part.parse::<i64>().is_err();
                     match (self.options.create, path.iter().all(is_plain)) {
                         (false, _) => return Ok(()),
                         (true, false) => return Err(undecided(self.at, "a replacement creates an item of a list")),

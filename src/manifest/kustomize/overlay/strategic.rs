@@ -73,12 +73,7 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     /// One value over another; a list of a mapping's keys is the way to them.
-    fn values<'p>(
-        &self,
-        below: Option<Value>,
-        patch: &'p Value,
-        path: &mut Vec<&'p str>,
-    ) -> Outcome<Option<Value>> {
+    fn values<'p>(&self, below: Option<Value>, patch: &'p Value, path: &mut Vec<&'p str>) -> Outcome<Option<Value>> {
         self.budget.spend(1, self.at)?;
         let below = below.filter(|value| !value.is_null());
         if patch.is_null() {
@@ -130,7 +125,8 @@ impl Merge<'_> {
         path: &mut Vec<&'p str>,
     ) -> Outcome<Option<Vec<Value>>> {
         let directive_at = patch.iter().position(|item| item.get("$patch").is_some());
-        let alone = directive_at.and_then(|at| patch.get(at)).filter(|item| item.as_map().is_some_and(|m| m.len() == 1));
+        let alone =
+            directive_at.and_then(|at| patch.get(at)).filter(|item| item.as_map().is_some_and(|m| m.len() == 1));
         let mut below = match self.directive(alone.and_then(|item| item.get("$patch")))? {
             Directive::Delete => return Ok(None),
             Directive::Replace => Vec::new(),
@@ -164,7 +160,10 @@ impl Merge<'_> {
                 return Err(undecided(self.at, &format!("the patch meets a list with an item that has no `{key}`")));
             };
             if known.insert(name.to_owned(), at).is_some() {
-                return Err(undecided(self.at, &format!("the patch meets a list with two items of the {key} `{name}`")));
+                return Err(undecided(
+                    self.at,
+                    &format!("the patch meets a list with two items of the {key} `{name}`"),
+                ));
             }
         }
         Ok(known)
