@@ -84,6 +84,60 @@ fn stacks_are_judged_as_they_are_deployed() {
     assert!(ran.status == 1 && ran.stdout.contains("`gone.yml` is not there"), "{}", ran.shown());
 }
 
+/// A base that only its overlay pins, and a chart that only the environment's values pin.
+fn deployed() -> Folder {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: web\n    image: ";
+    Folder::new(&[
+        ("k8s/base/kustomization.yaml", "resources: [pod.yaml]\n"),
+        ("k8s/base/pod.yaml", &format!("{pod}app\n")),
+        (
+            "k8s/overlays/prod/kustomization.yaml",
+            &format!(
+                "resources: [../../base]\nimages:\n- name: app\n  newName: ghcr.io/org/app\n  newTag: 1.2.3\n  digest: {DIGEST}\n"
+            ),
+        ),
+        ("charts/app/Chart.yaml", "apiVersion: v2\nname: app\nversion: 0.1.0\nappVersion: 1.2.3\n"),
+        ("charts/app/values.yaml", "image: {repository: ghcr.io/org/app, digest: ''}\n"),
+        (
+            "charts/app/templates/pod.yaml",
+            &format!(
+                "{pod}{{{{ .Values.image.repository }}}}:{{{{ .Chart.AppVersion }}}}@{{{{ .Values.image.digest }}}}\n"
+            ),
+        ),
+        ("values.prod.yaml", &format!("image: {{digest: '{DIGEST}'}}\n")),
+        (
+            "digest-gate.yml",
+            "version: 1\nenvironments:\n  production:\n    overlays: [k8s/overlays/prod]\n    charts: [{chart: charts/app, values: [values.prod.yaml]}]\n",
+        ),
+    ])
+}
+
+#[test]
+fn overlays_and_charts_are_judged_as_they_are_deployed() {
+    let folder = deployed();
+    snapshot("cli-overlay-and-chart", &folder.run(&["images"]).shown());
+    assert_eq!(folder.run(&["check"]).status, 0);
+    folder.write("k8s/overlays/prod/kustomization.yaml", "resources: [../../base]\n");
+    folder.write("values.prod.yaml", "{}\n");
+    snapshot("cli-overlay-and-chart-unpinned", &folder.run(&["check"]).shown());
+    folder.write(
+        "digest-gate.yml",
+        "version: 1\nenvironments: {production: {overlays: [k8s/gone], charts: [{chart: gone}]}}\n",
+    );
+    let ran = folder.run(&["check"]);
+    assert_eq!(ran.stdout.matches("error[no-manifests]").count(), 2, "{}", ran.shown());
+}
+
+#[test]
+fn an_overlay_is_found_by_its_conventional_name_and_its_base_is_not_judged_alone() {
+    let folder = deployed();
+    std::fs::remove_file(folder.path().join("digest-gate.yml")).unwrap();
+    std::fs::remove_file(folder.path().join("values.prod.yaml")).unwrap();
+    let ran = folder.run(&["check"]);
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(ran.stdout.contains("1 image: 1 pinned"), "{}", ran.shown());
+}
+
 #[test]
 fn environments_block_or_advise() {
     let folder = Folder::new(&[

@@ -122,7 +122,10 @@ impl Build<'_> {
                 // It may be for an object that is built from elsewhere.
                 0 if !self.is_complete() => {}
                 0 => {
-                    return Err(refused(at, &format!("the patch is for `{}/{}`, which is not there", id.kind, id.name)));
+                    return Err(refused(
+                        at,
+                        &format!("the patch is for `{}/{}`, which is not there", id.kind, id.name),
+                    ));
                 }
                 _ => return Err(refused(at, &format!("the patch fits several objects `{}/{}`", id.kind, id.name))),
             }
