@@ -408,4 +408,16 @@ COMPOSE_PROFILES=q,p
 === a.yml
 services: {a: {image: x, depends_on: [no]}}
 ",
+    "-f a.yml
+=== a.yml
+services: {a: {image: x, depends_on: [b]}, b: {image: y, depends_on: [c]}, c: {image: z, depends_on: [b]}}
+",
+    "-f a.yml
+=== a.yml
+services: {a: {image: x, depends_on: [b, c]}, b: {image: y, depends_on: [c]}, c: {image: z}}
+",
+    "-f a.yml
+=== a.yml
+# nothing
+",
 ];
