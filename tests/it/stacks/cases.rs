@@ -420,4 +420,15 @@ services: {a: {image: x, depends_on: [b, c]}, b: {image: y, depends_on: [c]}, c:
 === a.yml
 # nothing
 ",
+    "-f a.yml
+=== a.yml
+include: [sub/b.yml]
+=== sub/b.yml
+services: {b: {image: '$W'}}
+=== sub/.env
+V=inner
+W=$V
+=== .env
+V=outer
+",
 ];
