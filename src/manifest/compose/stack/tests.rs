@@ -26,7 +26,7 @@ impl Beside for Files {
 fn stack(files: &str) -> Found {
     let text = files.replace("@D", D);
     let files = text.split("=== ").skip(1).map(|file| {
-        let (path, text) = file.split_once('\n').unwrap();
+        let (path, text) = file.split_once('\n').unwrap_or((file, ""));
         Source::new(path, text)
     });
     let files = Files(files.collect());
@@ -180,4 +180,16 @@ fn hostile_stacks_are_bounded() {
     assert!(!stack(&wide).unreadable.is_empty());
     let documents = "---\nservices: {a: {image: x}}\n".repeat(2000);
     assert_eq!(stack(&format!("=== 1.yml\n{documents}")).images.len(), 1);
+}
+
+#[test]
+fn any_text_is_read_without_panic() {
+    let whole = "=== 1.yml\ninclude: [{path: [i.yml], env_file: .env}]\nx-a: &a {image: !override '${V:-x}'}\nservices:\n  a: {<<: *a, extends: {file: e.yml, service: b}, volumes: ['a:b', {type: image, source: y, target: z}]}\n  b: !override {extends: a, build: {additional_contexts: ['n=docker-image://${V}', m]}}\n  c: !reset null\n=== 2.yml\nservices: {a: {depends_on: {a: {required: false}}, profiles: [p], image: !reset é}}\n=== e.yml\nservices: {b: {extends: b, image: x}}\n=== i.yml\nservices: {a: {image: x}}\n=== .env\nV=docker-image://x\n";
+    let ends: Vec<usize> = whole.char_indices().map(|(at, _)| at).filter(|&at| at > 10).collect();
+    for (index, &start) in ends.iter().enumerate() {
+        for length in [1, 3, 9] {
+            let end = ends.get(index + length).copied().unwrap_or(whole.len());
+            stack(&format!("{}{}", &whole[..start], &whole[end..]).replace("=== \n", "=== x\n"));
+        }
+    }
 }
