@@ -337,7 +337,9 @@ impl<'d, 't> Walk<'d, 't> {
             ),
             Form::SeveralDigests => State::unresolved("the chart chooses between several digests"),
         };
+        let partial = parts.form() == Form::TagAlone;
         let image = self.report(scalar, field, &written, state);
+        image_at(self.found, image, |image| image.partial = partial);
         if let Some((state, related)) = self.with_app_version(parts, &written) {
             image_at(self.found, image, |image| {
                 image.state = state;

@@ -236,6 +236,14 @@ fn images_lists_places_and_says_what_it_could_not_read() {
 }
 
 #[test]
+fn a_tag_over_a_charts_own_values_is_judged_and_no_reference_to_list() {
+    let folder = Folder::new(&[("values-prod.yaml", "image:\n  tag: '1.2'\n")]);
+    assert_eq!(folder.run(&["check", "."]).status, 1);
+    assert_eq!(folder.run(&["images", "--format", "json", "."]).stdout, "");
+    assert_eq!(folder.run(&["images", "--format", "json", "--all", "."]).stdout.lines().count(), 1);
+}
+
+#[test]
 fn levels_and_policies_go_before_the_configuration() {
     let folder = Folder::new(&[("a.yml", "services: {a: {image: nginx}}\n")]);
     assert_eq!(folder.run(&["check", "--level", "unpinned=warning", "a.yml"]).status, 0);
