@@ -4,6 +4,7 @@
 //! Prometheus community, ingress-nginx, Istio, Calico, Longhorn, Rook, Sigstore, Cilium, NVIDIA): `repository` beside
 //! `registry`, `tag` and `digest`, `image` beside the same, and whole references.
 
+pub mod chart;
 mod parts;
 pub mod template;
 
@@ -48,6 +49,11 @@ pub(super) fn read_values(document: &Document<'_>, values: Node<'_>, path: &str,
     let mut walk = Walk::new(document, found, true, None);
     path.clone_into(&mut walk.path);
     walk.node(values, &Scope::default());
+}
+
+/// The values of a chart, merged: nothing is left to put them over.
+fn read_merged(document: &Document<'_>, found: &mut Found) {
+    Walk::new(document, found, false, None).node(document.root, &Scope::default());
 }
 
 /// Values written as a text.
@@ -331,7 +337,9 @@ impl<'d, 't> Walk<'d, 't> {
             ),
             Form::SeveralDigests => State::unresolved("the chart chooses between several digests"),
         };
+        let partial = parts.form() == Form::TagAlone;
         let image = self.report(scalar, field, &written, state);
+        image_at(self.found, image, |image| image.partial = partial);
         if let Some((state, related)) = self.with_app_version(parts, &written) {
             image_at(self.found, image, |image| {
                 image.state = state;

@@ -1,12 +1,14 @@
 //! One binary for all integration tests; a module for each subject.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod charts;
 mod cli;
 mod compose;
 mod container;
 mod docs;
 mod github;
 mod kustomize;
+mod layers;
 mod openapi;
 mod overlays;
 mod program;

@@ -71,7 +71,7 @@ impl Comment {
 }
 
 /// The range of the value on an `image: value` line.
-fn value_of(line: &str) -> Option<std::ops::Range<usize>> {
+pub(super) fn value_of(line: &str) -> Option<std::ops::Range<usize>> {
     let body = line.trim_start_matches([' ', '\t', '-', '{', '"', '\'']);
     let body = body.strip_prefix("image")?;
     let body = body.strip_prefix(['"', '\'']).unwrap_or(body);
