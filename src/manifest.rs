@@ -43,6 +43,12 @@ pub struct Kind {
     pub files: &'static str,
     /// Which images are located, for people.
     pub reads: &'static str,
+    /// What is filled in and followed, for people.
+    pub decided: &'static str,
+    /// What nothing in the repository decides, and the way out, for people.
+    pub unresolved: &'static str,
+    /// Files that show it: path and text.
+    pub example: &'static [(&'static str, &'static str)],
     /// How it is read.
     pub reader: Reader,
 }

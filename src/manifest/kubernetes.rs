@@ -20,6 +20,28 @@ pub static KIND: Kind = Kind {
     files: "YAML and JSON documents with `apiVersion` and `kind`",
     reads: "`image` of containers, init and ephemeral containers at any depth, image volumes, Tekton steps and sidecars, \
             Argo templates, `image` fields under the `spec` of custom resources",
+    decided: "nothing is filled in, the text is deployed as it stands; anchors, aliases and merge keys are followed; \
+            values, `images` and patches in objects of Flux, Argo CD and k3s are read as such",
+    unresolved: "a template or a variable in the text (`{{ }}`, `${ }`, `$( )`, `[[ ]]`, `ko://`): write the image \
+            out with its digest, or check what is rendered (`… | digest-gate check -`)",
+    example: &[(
+        "web.yaml",
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    spec:
+      initContainers:
+      - name: migrate
+        image: ghcr.io/org/migrate:1.2.3
+      containers:
+      - name: web
+        image: ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+      - name: proxy
+        image: ghcr.io/org/proxy:${PROXY_VERSION}
+",
+    )],
     reader: Reader::Document(read),
 };
 
@@ -29,6 +51,20 @@ pub static FRAGMENT: Kind = Kind {
     title: "Other YAML and JSON",
     files: "documents that no other kind takes",
     reads: "`image` in pod-shaped lists, and any `image` whose text has a tag, a digest or a registry",
+    decided: "nothing is filled in, the text is taken as it stands",
+    unresolved: "a template or a variable in the text (`{{ }}`, `${ }`, `$( )`, `[[ ]]`): write the image out with \
+            its digest, or check the rendered file",
+    example: &[(
+        "parts.yaml",
+        "containers:
+- name: web
+  image: ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+- name: worker
+  image: worker
+tools:
+  proxy: {image: 'ghcr.io/org/proxy:${VERSION}'}
+",
+    )],
     reader: Reader::Document(read_fragment),
 };
 
