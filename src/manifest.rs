@@ -358,7 +358,10 @@ pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found
     } else if may_hold_an_image(source) {
         read_documents(source, beside, tree, &mut found);
     }
-    found.images.sort_by(|a, b| (a.place.span, &a.field).cmp(&(b.place.span, &b.field)));
+    found.images.sort_by(|a, b| {
+        let order = (a.place.span, &a.field, a.effective());
+        order.cmp(&(b.place.span, &b.field, b.effective()))
+    });
     found.images.dedup_by(|a, b| {
         let same_place = a.place.span == b.place.span && a.place.source.path() == b.place.source.path();
         same_place && a.written == b.written && a.state == b.state

@@ -15,8 +15,8 @@ pub static KIND: Kind = Kind {
     title: "GitLab CI",
     files: "`*.gitlab-ci.yml`, `.gitlab-ci.yml`, folders `.gitlab/ci/`, and YAML with `stages` and jobs with `script`",
     reads: "`image` and `services` at the top, under `default` and in each job, through `variables` of the file",
-    decided: "`$NAME` and `${NAME}` by the `variables` of the job, then by those of the file, also where these name \
-            one another",
+    decided: "`$NAME` and `${NAME}` by the `variables` of each job and of what it extends, then by those of the file, \
+            also where these name one another; jobs that extend or inherit an image fill it with their own variables",
     unresolved: "variables that nothing in the file sets (`$CI_REGISTRY`, those of the project), inputs (`$[[ ]]`), \
             `!reference`: write the image out with its digest, or set the variable in the file",
     example: &[(
@@ -42,19 +42,54 @@ const KEYWORDS: [&str; 6] = ["variables", "include", "stages", "workflow", "spec
 const MAX_TEXT: usize = 4096;
 const MAX_DEPTH: usize = 8;
 
+/// GitLab's limit of nested `extends`, and more layers than any job has.
+const MAX_EXTENDS: usize = 11;
+const MAX_LAYERS: usize = 64;
+
 fn read(document: &Document<'_>, found: &mut Found) -> bool {
     let root = document.root;
     if !root.is_mapping() || !is_gitlab(document.source.path(), root) {
         return false;
     }
-    read_job(document.source, root, root, "", found);
+    read_job(document.source, root, &[Layer { name: None, node: root }], found);
     for (key, job) in root.entries() {
         let Some(name) = key.scalar() else { continue };
         if !KEYWORDS.contains(&name) && name != "image" && name != "services" && job.is_mapping() {
-            read_job(document.source, root, job, &format!("{name}."), found);
+            let mut layers = Vec::new();
+            extend(root, Layer { name: Some(name), node: job }, MAX_EXTENDS, &mut layers);
+            if name != "default" {
+                // A job without an image of its own runs the one of `default` or of the top, with its own variables.
+                layers.extend(root.get("default").map(|node| Layer { name: Some("default"), node }));
+                layers.push(Layer { name: None, node: root });
+            }
+            read_job(document.source, root, &layers, found);
         }
     }
     true
+}
+
+/// A mapping that gives a job its keywords.
+#[derive(Clone, Copy)]
+struct Layer<'t> {
+    /// Its key at the top; none for the top itself.
+    name: Option<&'t str>,
+    node: Node<'t>,
+}
+
+/// The job, then what it extends: the nearest first, as GitLab merges them.
+fn extend<'t>(root: Node<'t>, job: Layer<'t>, depth: usize, layers: &mut Vec<Layer<'t>>) {
+    if layers.len() >= MAX_LAYERS {
+        return;
+    }
+    layers.push(job);
+    let (Some(depth), Some(extends)) = (depth.checked_sub(1), job.node.get("extends")) else { return };
+    let mut names: Vec<_> = if extends.is_sequence() { extends.items().collect() } else { vec![extends] };
+    names.reverse();
+    for name in names.into_iter().filter_map(Node::string) {
+        if let Some((key, node)) = root.entry(name) {
+            extend(root, Layer { name: key.scalar(), node }, depth, layers);
+        }
+    }
 }
 
 fn is_gitlab(path: &str, root: Node<'_>) -> bool {
@@ -66,20 +101,24 @@ fn is_gitlab(path: &str, root: Node<'_>) -> bool {
         && root.entries().any(|(_, job)| job.get("script").is_some() && job.get("stage").is_some())
 }
 
-/// The keywords of a job, of `default`, or of the top.
-fn read_job(source: &Arc<Source>, root: Node<'_>, job: Node<'_>, prefix: &str, found: &mut Found) {
-    let scope = [job.get("variables"), root.get("variables")];
+/// The image and the services of a job, of `default`, or of the top: each where its text stands, with the variables
+/// of the job.
+fn read_job(source: &Arc<Source>, root: Node<'_>, layers: &[Layer<'_>], found: &mut Found) {
+    let mut scope: Vec<_> = layers.iter().map(|layer| layer.node.get("variables")).collect();
+    scope.push(root.get("variables"));
+    let first = |key: &str| layers.iter().find_map(|layer| Some((layer.name, layer.node.get(key)?)));
+    let prefix = |name: Option<&str>| name.map(|name| format!("{name}.")).unwrap_or_default();
     let mut image = |node: Node<'_>, field: &str| {
         let named = node.is_mapping().then(|| node.get("name")).flatten();
-        let field = if named.is_some() { format!("{prefix}{field}.name") } else { format!("{prefix}{field}") };
+        let field = if named.is_some() { format!("{field}.name") } else { field.to_owned() };
         found.images.extend(located(source, named.unwrap_or(node), &field, &scope));
     };
-    if let Some(node) = job.get("image") {
-        image(node, "image");
+    if let Some((name, node)) = first("image") {
+        image(node, &format!("{}image", prefix(name)));
     }
-    if let Some(services) = job.get("services") {
+    if let Some((name, services)) = first("services") {
         for (index, service) in services.items().enumerate() {
-            image(service, &format!("services[{index}]"));
+            image(service, &format!("{}services[{index}]", prefix(name)));
         }
     }
 }
@@ -170,6 +209,30 @@ fn lookup<'t>(name: &str, scope: &[Option<Node<'t>>]) -> Option<(&'t str, Node<'
 #[cfg(test)]
 mod tests {
     use crate::manifest::place::tests::{find, images};
+
+    #[test]
+    fn each_job_fills_what_it_extends_and_inherits() {
+        let text = "\
+variables: {TAG: '7'}
+image: top:$TAG
+.base: {image: 'redis:$TAG'}
+.more: {extends: .base, variables: {TAG: '9'}}
+a: {extends: .base, variables: {TAG: latest}, script: x}
+b: {extends: [.base, .more], script: x}
+c: {variables: {TAG: '8'}, script: x}
+d: {extends: d, script: x}
+";
+        assert_eq!(
+            images(".gitlab-ci.yml", text),
+            [
+                "2:8 image top:$TAG unpinned top:7",
+                "2:8 image top:$TAG unpinned top:8",
+                "3:17 .base.image redis:$TAG unpinned redis:7",
+                "3:17 .base.image redis:$TAG unpinned redis:9",
+                "3:17 .base.image redis:$TAG unpinned redis:latest",
+            ]
+        );
+    }
 
     #[test]
     fn jobs_services_and_variables() {
