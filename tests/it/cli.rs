@@ -4,7 +4,7 @@ use super::program::Folder;
 
 const DIGEST: &str = "sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0";
 
-fn snapshot(name: &str, text: &str) {
+pub(crate) fn snapshot(name: &str, text: &str) {
     insta::with_settings!({ snapshot_path => "../../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, text);
     });

@@ -13,10 +13,10 @@ const MAX_GROWN: usize = 8 << 20;
 
 /// Functions whose result is one scalar, whatever it is.
 const SCALARS: &[&str] = &[
-    "adler32sum", "b32enc", "b64enc", "bcrypt", "camelcase", "ceil", "date", "dateInZone", "date_in_zone", "div", "floor",
+    "adler32sum", "b32enc", "b64enc", "bcrypt", "ceil", "date", "dateInZone", "date_in_zone", "div", "floor",
     "genPrivateKey", "htmlDate", "htpasswd", "kebabcase", "len", "max", "min", "mod", "mul", "now", "randAlpha",
     "randAlphaNum", "randAscii", "randBytes", "randInt", "randNumeric", "regexMatch", "mustRegexMatch", "round",
-    "semverCompare", "sha1sum", "sha256sum", "sha512sum", "snakecase", "toDate", "unixEpoch", "untitle", "uuidv4",
+    "semverCompare", "sha1sum", "sha256sum", "sha512sum", "snakecase", "toDate", "unixEpoch", "uuidv4",
     "derivePassword", "regexFind", "regexReplaceAll", "regexReplaceAllLiteral", "mustRegexReplaceAll",
     "mustRegexReplaceAllLiteral", "mustRegexFind", "dateModify", "ago", "swapcase", "nospace", "plural",
     "getHostByName", "urlquery", "js", "html", "base", "dir", "ext", "toDecimal", "isAbs", "clean", "add1f", "addf",
@@ -51,8 +51,10 @@ impl Render {
         Some(match (name, arguments) {
             ("include", [template, dot]) => {
                 let Value::Text(template) = template else { return None };
-                let text = self.deeper(|render| render.include(&template.plain(), dot)).flatten()?;
-                Value::Text(text)
+                match self.deeper(|render| render.include(&template.plain(), dot))? {
+                    Some(text) => Value::Text(text),
+                    None => self.not_there(),
+                }
             }
             ("tpl", [Value::Text(text), dot]) => Value::Text(self.tpl(text, dot)),
             ("tpl", [value, _]) if value.is_scalar() => Value::Text(value.print()),
@@ -397,6 +399,8 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
             text.append(last.indent(width));
             Value::Text(text)
         }
+        ("camelcase", 1) => Value::Text(last.map(camel_case)),
+        ("untitle", 1) => Value::Text(last.map(|it| it.split(' ').map(lower_first).collect::<Vec<_>>().join(" "))),
         ("lower", 1) => Value::Text(last.map(str::to_lowercase)),
         ("upper", 1) => Value::Text(last.map(str::to_uppercase)),
         ("printf", 1..) => Value::Text(printf(arguments, mark)?),
@@ -482,6 +486,20 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
         ("repeat", 2) => Value::Unknown(Hides::Scalar),
         _ => return None,
     })
+}
+
+/// `query_frontend` as `QueryFrontend`.
+fn camel_case(text: &str) -> String {
+    let words = text.split(['_', '-', ' ']).map(|word| {
+        let mut chars = word.chars();
+        chars.next().map(|first| first.to_uppercase().chain(chars).collect::<String>()).unwrap_or_default()
+    });
+    words.collect()
+}
+
+fn lower_first(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn quoted(mark: &str, arguments: &[Value]) -> Value {

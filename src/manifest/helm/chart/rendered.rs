@@ -231,7 +231,9 @@ fn marks_value(piece: &Piece, marks: &Marks) -> bool {
 /// The scalar of the values that carries the digest, else the last one that the environment gives, else the last one.
 fn decider<'m>(parts: &[(&Piece, &'m Origin)]) -> Option<&'m Origin> {
     let values = || parts.iter().filter(|(_, origin)| is_value(origin));
-    let digest = values().find(|(piece, _)| piece.text.contains("sha256:") || piece.text.contains("sha512:"));
+    let is_hex = |text: &str| text.len() >= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_digest = |text: &str| text.contains("sha256:") || text.contains("sha512:") || is_hex(text);
+    let digest = values().rfind(|(piece, _)| is_digest(&piece.text));
     let environment = || values().rfind(|(_, origin)| origin.writer == Writer::Environment);
     digest.or_else(environment).or_else(|| values().next_back()).map(|(_, origin)| *origin)
 }

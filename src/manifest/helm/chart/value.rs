@@ -346,9 +346,15 @@ pub(super) fn over(base: &Value, values: &Value, fuel: &mut usize) -> Value {
     Value::map(entries)
 }
 
-/// `values` over `defaults`, as Helm coalesces them: a table stays one, `null` removes; `keep` keeps it for the values
-/// of a sub-chart, which are coalesced again with its own.
-pub(super) fn coalesce(values: &Entries, defaults: &Entries, keep: &dyn Fn(&str) -> bool, fuel: &mut usize) -> Entries {
+/// `values` over `defaults`, as Helm coalesces them: a table stays one, `null` removes. `keep` keeps what is null, for
+/// the values of sub-charts (`is_child`), which are coalesced again with their own.
+pub(super) fn coalesce(
+    values: &Entries,
+    defaults: &Entries,
+    keep: bool,
+    is_child: &dyn Fn(&str) -> bool,
+    fuel: &mut usize,
+) -> Entries {
     let mut entries = values.clone();
     for (name, default) in defaults {
         *fuel = fuel.saturating_sub(1);
@@ -356,17 +362,21 @@ pub(super) fn coalesce(values: &Entries, defaults: &Entries, keep: &dyn Fn(&str)
             entries.insert(Rc::clone(name), Value::Unknown(Hides::Anything));
             continue;
         }
-        let keeps = keep(name);
         match values.get(name) {
-            None => {
+            None if keep => {
                 entries.insert(Rc::clone(name), default.clone());
             }
-            Some(Value::Nothing) if !keeps => {
+            None if matches!(default, Value::Nothing) => {}
+            None => {
+                entries.insert(Rc::clone(name), without_nothing(default, fuel));
+            }
+            Some(Value::Nothing) if !keep => {
                 entries.remove(name);
             }
             Some(Value::Map(upper)) => {
                 if let Value::Map(lower) = default {
-                    let merged = coalesce(&upper.borrow(), &lower.borrow(), &|_| keeps, fuel);
+                    let keep = keep || is_child(name);
+                    let merged = coalesce(&upper.borrow(), &lower.borrow(), keep, &|_| false, fuel);
                     entries.insert(Rc::clone(name), Value::map(merged));
                 }
             }
@@ -374,6 +384,18 @@ pub(super) fn coalesce(values: &Entries, defaults: &Entries, keep: &dyn Fn(&str)
         }
     }
     entries
+}
+
+/// A table without what is null in it and in the tables below.
+fn without_nothing(value: &Value, fuel: &mut usize) -> Value {
+    let Value::Map(entries) = value else { return value.clone() };
+    *fuel = fuel.saturating_sub(entries.borrow().len());
+    if *fuel == 0 {
+        return Value::Unknown(Hides::Anything);
+    }
+    let entries = entries.borrow();
+    let left = entries.iter().filter(|(_, value)| !matches!(value, Value::Nothing));
+    Value::map(left.map(|(name, value)| (Rc::clone(name), without_nothing(value, fuel))).collect())
 }
 
 /// Whether a scalar of a list or a mapping must be quoted to stay a text in YAML.
@@ -462,7 +484,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// A parent's `global` over that of a sub-chart: a table is never replaced by something else.
-pub(super) fn over_tables(own: &Value, global: &Value, fuel: &mut usize) -> Value {
+pub(super) fn over_tables(own: &Value, global: &Value, keep: bool, fuel: &mut usize) -> Value {
     let (Value::Map(lower), Value::Map(upper)) = (own, global) else { return own.clone() };
     let mut entries = lower.borrow().clone();
     for (name, value) in upper.borrow().iter() {
@@ -472,10 +494,10 @@ pub(super) fn over_tables(own: &Value, global: &Value, fuel: &mut usize) -> Valu
         }
         match (entries.get(name), value) {
             (Some(Value::Map(below)), Value::Map(above)) => {
-                let merged = coalesce(&above.borrow(), &below.borrow(), &|_| false, fuel);
+                let merged = coalesce(&above.borrow(), &below.borrow(), keep, &|_| false, fuel);
                 entries.insert(Rc::clone(name), Value::map(merged));
             }
-            (Some(Value::Map(_)), _) => {}
+            (Some(Value::Map(_)), _) | (Some(_), Value::Map(_)) => {}
             _ => {
                 entries.insert(Rc::clone(name), value.clone());
             }
