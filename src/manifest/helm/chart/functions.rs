@@ -65,7 +65,7 @@ impl Render {
             ("fail", _) => Value::text("", 0),
             ("toYaml" | "mustToYaml" | "toYamlPretty", [value]) => {
                 let mut text = Text::default();
-                let mut fuel = self.work.min(16 << 20);
+                let mut fuel = self.work.min(4 << 20);
                 value::to_yaml(value, 0, &mut fuel, &mut text);
                 self.spend(2 * text.len());
                 for piece in text.0.iter_mut().filter(|piece| piece.mark == 0) {
@@ -76,7 +76,7 @@ impl Render {
             // JSON is YAML; only that it stands on one line is lost where it is long.
             ("toJson" | "toPrettyJson" | "toRawJson" | "mustToJson", [value]) => {
                 let mut text = Text::default();
-                let mut fuel = self.work.min(16 << 20);
+                let mut fuel = self.work.min(4 << 20);
                 to_json(value, 0, &mut fuel, &mut text);
                 self.spend(text.len());
                 Value::Text(text)
@@ -194,9 +194,9 @@ impl Render {
                 Value::list(items)
             }
             ("deepCopy" | "mustDeepCopy", [value]) => {
-                let mut fuel = self.work.min(16 << 20);
+                let mut fuel = self.work.min(4 << 20);
                 let copied = deep_copy(value, 0, &mut fuel);
-                self.spend(self.work.min(16 << 20).saturating_sub(fuel));
+                self.spend(self.work.min(4 << 20).saturating_sub(fuel));
                 copied
             }
             _ => return None,

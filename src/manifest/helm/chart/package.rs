@@ -11,7 +11,7 @@ use crate::manifest::{Found, Unreadable};
 use crate::source::{Place, Source, Span};
 
 /// How much merging the values of a chart may take.
-const MAX_MERGES: usize = 1 << 22;
+pub(super) const MAX_MERGES: usize = 1 << 17;
 /// How deep sub-charts nest.
 const MAX_CHARTS: usize = 16;
 

@@ -159,7 +159,7 @@ impl Reading {
     /// Images in the values that no template shows: reported where it is not certain that nothing deploys them.
     pub(super) fn values(&mut self, values: &Value, package: &Package, render: &Render) {
         let mut text = Text::default();
-        value::to_yaml(values, 0, &mut (64 << 20), &mut text);
+        value::to_yaml(values, 0, &mut (8 << 20), &mut text);
         let rendered = Rendered::new(text);
         let source = Source::new("values.yaml", rendered.text.as_str());
         let tree = Tree::yaml(source.text());
