@@ -397,7 +397,9 @@ fn report_errors(source: &Arc<Source>, tree: &Tree, found: &mut Found) {
                 found.unreadable.push(Unreadable {
                     place: at(u32::try_from(offset).unwrap_or(u32::MAX)),
                     message: "this is a template, not YAML: which images it gives cannot be told".to_owned(),
-                    help: Some("render it and check what comes out: `helm template … | digest-gate check -`".to_owned()),
+                    help: Some(
+                        "render it and check what comes out: `helm template … | digest-gate check -`".to_owned(),
+                    ),
                 });
             }
         }

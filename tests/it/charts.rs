@@ -100,7 +100,8 @@ fn differences(found: &Found, rendered: &str, may_be_more: bool) -> Vec<String> 
         let file = template.split_once('/').map_or("", |(_, file)| file);
         let is_covered = |found: &LocatedImage| {
             matches!(found.state, State::Unresolved { .. })
-                && (found.place.source.path().ends_with(file) || found.related.iter().any(|it| it.place.source.path().ends_with(file)))
+                && (found.place.source.path().ends_with(file)
+                    || found.related.iter().any(|it| it.place.source.path().ends_with(file)))
         };
         if !ours.contains(image) && !found.images.iter().any(is_covered) {
             wrong.push(format!("missing {image} of {template}"));
@@ -150,9 +151,19 @@ fn real_charts_are_read_as_helm_renders_them() {
             }
         };
         images += found.images.len();
-        say(&format!("{} {took:?} {} images, {} unreadable {state}", folder.display(), found.images.len(), found.unreadable.len()));
+        say(&format!(
+            "{} {took:?} {} images, {} unreadable {state}",
+            folder.display(),
+            found.images.len(),
+            found.unreadable.len()
+        ));
         for unreadable in &found.unreadable {
-            say(&format!("  ! {} {:?} {}", unreadable.place.source.path(), unreadable.place.start(), unreadable.message));
+            say(&format!(
+                "  ! {} {:?} {}",
+                unreadable.place.source.path(),
+                unreadable.place.start(),
+                unreadable.message
+            ));
         }
         for image in found.images.iter() {
             unresolved += usize::from(image.effective().is_none());
@@ -164,7 +175,6 @@ fn real_charts_are_read_as_helm_renders_them() {
     say(&format!("{compared} compared, {wrong} differing, {images} images, {unresolved} unresolved"));
     assert_eq!(wrong, 0);
 }
-
 
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -212,7 +222,11 @@ fn charts_are_read_as_helm_renders_them() {
         match template(folder.path(), &values) {
             Ok(rendered) => {
                 compared += 1;
-                differing.extend(differences(&found, &rendered, case.contains(".Capabilities")).iter().map(|it| format!("{case}{it}\n{rendered}")));
+                differing.extend(
+                    differences(&found, &rendered, case.contains(".Capabilities"))
+                        .iter()
+                        .map(|it| format!("{case}{it}\n{rendered}")),
+                );
             }
             Err(error) => {
                 let is_told = !found.unreadable.is_empty() || found.images.iter().any(|it| it.effective().is_none());
@@ -222,7 +236,11 @@ fn charts_are_read_as_helm_renders_them() {
             }
         }
     }
-    say(&format!("charts held against `helm template`: {compared} compared of {}, {} differing", cases::CASES.len(), differing.len()));
+    say(&format!(
+        "charts held against `helm template`: {compared} compared of {}, {} differing",
+        cases::CASES.len(),
+        differing.len()
+    ));
     assert!(differing.is_empty(), "{}", differing.join("\n----------\n"));
     super::cli::snapshot("charts", &all);
 }
@@ -251,8 +269,22 @@ impl Random {
     }
 
     fn value(&mut self, name: &str, depth: u64) -> String {
-        const SCALARS: &[&str] =
-            &["null", "~", "x", "'1'", "1.10", "yes", "0x1f", "0644", "''", "r.io/a:1", "1e3", "20240101", "2024-01-01", "!!str 1"];
+        const SCALARS: &[&str] = &[
+            "null",
+            "~",
+            "x",
+            "'1'",
+            "1.10",
+            "yes",
+            "0x1f",
+            "0644",
+            "''",
+            "r.io/a:1",
+            "1e3",
+            "20240101",
+            "2024-01-01",
+            "!!str 1",
+        ];
         match self.below(8) {
             // What is no table in the block of a sub-chart is an error of Helm.
             _ if matches!(name, "sub" | "other" | "global") => self.mapping(depth.saturating_sub(1)),
@@ -313,6 +345,9 @@ fn values_are_merged_as_helm_merges_them() {
             differing.push(texts.join("\n"));
         }
     }
-    say(&format!("values held against `helm template`: {compared} compared of {MERGES}, {} differing", differing.len()));
+    say(&format!(
+        "values held against `helm template`: {compared} compared of {MERGES}, {} differing",
+        differing.len()
+    ));
     assert!(differing.is_empty() && compared > MERGES / 2, "{}", differing.join("\n\n"));
 }

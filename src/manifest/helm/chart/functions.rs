@@ -13,15 +13,82 @@ const MAX_GROWN: usize = 8 << 20;
 
 /// Functions whose result is one scalar, whatever it is.
 const SCALARS: &[&str] = &[
-    "adler32sum", "b32enc", "b64enc", "bcrypt", "ceil", "date", "dateInZone", "date_in_zone", "div", "floor",
-    "genPrivateKey", "htmlDate", "htpasswd", "kebabcase", "len", "max", "min", "mod", "mul", "now", "randAlpha",
-    "randAlphaNum", "randAscii", "randBytes", "randInt", "randNumeric", "regexMatch", "mustRegexMatch", "round",
-    "semverCompare", "sha1sum", "sha256sum", "sha512sum", "snakecase", "toDate", "unixEpoch", "uuidv4",
-    "derivePassword", "regexFind", "regexReplaceAll", "regexReplaceAllLiteral", "mustRegexReplaceAll",
-    "mustRegexReplaceAllLiteral", "mustRegexFind", "dateModify", "ago", "swapcase", "nospace", "plural",
-    "getHostByName", "urlquery", "js", "html", "base", "dir", "ext", "toDecimal", "isAbs", "clean", "add1f", "addf",
-    "subf", "mulf", "divf", "seq", "duration", "durationRound", "initials", "abbrev", "wrap", "cat", "encryptAES",
-    "buildCustomCert", "hasSuffix", "durationSeconds", "title",
+    "adler32sum",
+    "b32enc",
+    "b64enc",
+    "bcrypt",
+    "ceil",
+    "date",
+    "dateInZone",
+    "date_in_zone",
+    "div",
+    "floor",
+    "genPrivateKey",
+    "htmlDate",
+    "htpasswd",
+    "kebabcase",
+    "len",
+    "max",
+    "min",
+    "mod",
+    "mul",
+    "now",
+    "randAlpha",
+    "randAlphaNum",
+    "randAscii",
+    "randBytes",
+    "randInt",
+    "randNumeric",
+    "regexMatch",
+    "mustRegexMatch",
+    "round",
+    "semverCompare",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "snakecase",
+    "toDate",
+    "unixEpoch",
+    "uuidv4",
+    "derivePassword",
+    "regexFind",
+    "regexReplaceAll",
+    "regexReplaceAllLiteral",
+    "mustRegexReplaceAll",
+    "mustRegexReplaceAllLiteral",
+    "mustRegexFind",
+    "dateModify",
+    "ago",
+    "swapcase",
+    "nospace",
+    "plural",
+    "getHostByName",
+    "urlquery",
+    "js",
+    "html",
+    "base",
+    "dir",
+    "ext",
+    "toDecimal",
+    "isAbs",
+    "clean",
+    "add1f",
+    "addf",
+    "subf",
+    "mulf",
+    "divf",
+    "seq",
+    "duration",
+    "durationRound",
+    "initials",
+    "abbrev",
+    "wrap",
+    "cat",
+    "encryptAES",
+    "buildCustomCert",
+    "hasSuffix",
+    "durationSeconds",
+    "title",
 ];
 
 impl Render {
@@ -65,7 +132,7 @@ impl Render {
             ("fail", _) => Value::text("", 0),
             ("toYaml" | "mustToYaml" | "toYamlPretty", [value]) => {
                 let mut text = Text::default();
-                let mut fuel = self.work.min(4 << 20);
+                let mut fuel = self.work.min(2 << 20);
                 value::to_yaml(value, 0, &mut fuel, &mut text);
                 self.spend(2 * text.len());
                 for piece in text.0.iter_mut().filter(|piece| piece.mark == 0) {
@@ -76,7 +143,7 @@ impl Render {
             // JSON is YAML; only that it stands on one line is lost where it is long.
             ("toJson" | "toPrettyJson" | "toRawJson" | "mustToJson", [value]) => {
                 let mut text = Text::default();
-                let mut fuel = self.work.min(4 << 20);
+                let mut fuel = self.work.min(2 << 20);
                 to_json(value, 0, &mut fuel, &mut text);
                 self.spend(text.len());
                 Value::Text(text)
@@ -166,12 +233,18 @@ impl Render {
             ("has" | "mustHas", [_, Value::Nothing]) => Value::Bool(false, 0),
             ("pick", [Value::Map(entries), keys @ ..]) => {
                 let keys = texts(keys)?;
-                let picked = entries.borrow().iter().filter(|(key, _)| keys.iter().any(|it| **it == ***key)).map(copy).collect();
+                let picked =
+                    entries.borrow().iter().filter(|(key, _)| keys.iter().any(|it| **it == ***key)).map(copy).collect();
                 self.new_map(picked)
             }
             ("omit", [Value::Map(entries), keys @ ..]) => {
                 let keys = texts(keys)?;
-                let left = entries.borrow().iter().filter(|(key, _)| !keys.iter().any(|it| **it == ***key)).map(copy).collect();
+                let left = entries
+                    .borrow()
+                    .iter()
+                    .filter(|(key, _)| !keys.iter().any(|it| **it == ***key))
+                    .map(copy)
+                    .collect();
                 self.new_map(left)
             }
             ("pluck", [Value::Text(key), maps @ ..]) => {
@@ -194,9 +267,9 @@ impl Render {
                 Value::list(items)
             }
             ("deepCopy" | "mustDeepCopy", [value]) => {
-                let mut fuel = self.work.min(4 << 20);
+                let mut fuel = self.work.min(2 << 20);
                 let copied = deep_copy(value, 0, &mut fuel);
-                self.spend(self.work.min(4 << 20).saturating_sub(fuel));
+                self.spend(self.work.min(2 << 20).saturating_sub(fuel));
                 copied
             }
             _ => return None,
@@ -214,7 +287,10 @@ impl Render {
                 self.set(map, &key.plain(), Value::Nothing);
                 Some(map.clone())
             }
-            ("merge" | "mustMerge" | "mergeOverwrite" | "mustMergeOverwrite", [target @ Value::Map(_), sources @ ..]) => {
+            (
+                "merge" | "mustMerge" | "mergeOverwrite" | "mustMergeOverwrite",
+                [target @ Value::Map(_), sources @ ..],
+            ) => {
                 let overwrites = name.ends_with("Overwrite");
                 if sources.iter().all(|source| self.merge(target, source, overwrites, 0).is_some()) {
                     return Some(target.clone());
@@ -324,7 +400,13 @@ fn of_logic(name: &str, arguments: &[Value]) -> Option<Value> {
         }
         ("eq", [value, others @ ..]) => {
             let all: Vec<_> = others.iter().map(|other| equal(value, other)).collect();
-            bool_of(if all.contains(&Some(true)) { Some(true) } else if all.contains(&None) { None } else { Some(false) })
+            bool_of(if all.contains(&Some(true)) {
+                Some(true)
+            } else if all.contains(&None) {
+                None
+            } else {
+                Some(false)
+            })
         }
         ("ne", [a, b]) => bool_of(equal(a, b).map(|it| !it)),
         ("lt", [Value::Number(a, ..), Value::Number(b, ..)]) => Value::Bool(a < b, 0),
@@ -335,12 +417,18 @@ fn of_logic(name: &str, arguments: &[Value]) -> Option<Value> {
         ("add", values) if numbers(values).is_some() => numbers(values)?.iter().sum::<f64>().into_integer(),
         ("add1", [Value::Number(a, ..)]) => (a.trunc() + 1.0).into_integer(),
         ("sub", [Value::Number(a, ..), Value::Number(b, ..)]) => (a.trunc() - b.trunc()).into_integer(),
-        ("add" | "add1" | "sub" | "int" | "int64" | "float64" | "atoi", values) if !values.is_empty() => integer(name, values),
+        ("add" | "add1" | "sub" | "int" | "int64" | "float64" | "atoi", values) if !values.is_empty() => {
+            integer(name, values)
+        }
         ("kindIs", [kind, value]) => bool_of(kind_of(value).map(|it| it == kind.print().plain())),
         ("kindOf" | "typeOf", [value]) => Value::text(kind_of(value)?, 0),
         ("typeIs", [kind, value]) => {
             let kind = kind.print().plain();
-            bool_of(kind_of(value).map(|it| it == kind || it == "map" && kind == "map[string]interface {}" || it == "slice" && kind == "[]interface {}"))
+            bool_of(kind_of(value).map(|it| {
+                it == kind
+                    || it == "map" && kind == "map[string]interface {}"
+                    || it == "slice" && kind == "[]interface {}"
+            }))
         }
         ("lookup", _) => Value::Unknown(Hides::Anything),
         _ => return None,
@@ -370,9 +458,10 @@ fn integer(name: &str, values: &[Value]) -> Value {
         [Value::Number(value, _, mark)] if name == "float64" => Value::Number(*value, false, *mark),
         [Value::Number(value, _, mark)] if name.starts_with("int") => Value::Number(value.trunc(), true, *mark),
         [Value::Nothing] if name.starts_with("int") => 0.0.into_integer(),
-        [Value::Text(text)] if text.is_known() && name != "float64" => {
-            text.plain().parse::<i32>().map_or(Value::Unknown(Hides::Scalar), |it| Value::Number(f64::from(it), true, text.mark()))
-        }
+        [Value::Text(text)] if text.is_known() && name != "float64" => text
+            .plain()
+            .parse::<i32>()
+            .map_or(Value::Unknown(Hides::Scalar), |it| Value::Number(f64::from(it), true, text.mark())),
         _ => Value::Unknown(Hides::Scalar),
     }
 }
@@ -390,7 +479,8 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
         ("nindent" | "indent", 2) => {
             let Some(Value::Number(width, ..)) = arguments.first() else { return None };
             let width = format!("{width:.0}").parse::<usize>().ok().filter(|&it| it <= 1000)?;
-            let lines = last.0.iter().map(|piece| memchr::memchr_iter(b'\n', piece.text.as_bytes()).count()).sum::<usize>();
+            let lines =
+                last.0.iter().map(|piece| memchr::memchr_iter(b'\n', piece.text.as_bytes()).count()).sum::<usize>();
             if lines.saturating_mul(width) > MAX_GROWN {
                 return None;
             }
@@ -406,7 +496,9 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
         ("printf", 1..) => Value::Text(printf(arguments, mark)?),
         ("print", _) => {
             // Go puts spaces between operands neither of which is a text.
-            if !arguments.iter().all(|it| matches!(it, Value::Text(_) | Value::Unknown(Hides::Scalar))) && arguments.len() > 1 {
+            if !arguments.iter().all(|it| matches!(it, Value::Text(_) | Value::Unknown(Hides::Scalar)))
+                && arguments.len() > 1
+            {
                 return Some(Value::Unknown(Hides::Scalar)).filter(|_| arguments.iter().all(Value::is_scalar));
             }
             let mut text = Text::default();
@@ -428,7 +520,8 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
             Value::Text(last.map(|it| it.get(..width.min(it.len())).unwrap_or(it).to_owned()))
         }
         ("substr", 3) => {
-            let (Some(Value::Number(from, ..)), Some(Value::Number(to, ..))) = (arguments.first(), arguments.get(1)) else {
+            let (Some(Value::Number(from, ..)), Some(Value::Number(to, ..))) = (arguments.first(), arguments.get(1))
+            else {
                 return None;
             };
             let index = |at: f64| format!("{at:.0}").parse::<usize>().ok();
@@ -530,8 +623,12 @@ fn trimmed(text: Text, part: &Text, is_prefix: bool) -> Text {
     let rest = if is_prefix { plain.strip_prefix(&part) } else { plain.strip_suffix(&part) };
     match rest {
         // An unknown end may be what is taken away.
-        None if !text.is_known() && plain.ends_with([SOME_TEXT, ANYTHING]) && !is_prefix => Text::new(&SOME_TEXT.to_string(), 0),
-        None if !text.is_known() && plain.starts_with([SOME_TEXT, ANYTHING]) && is_prefix => Text::new(&SOME_TEXT.to_string(), 0),
+        None if !text.is_known() && plain.ends_with([SOME_TEXT, ANYTHING]) && !is_prefix => {
+            Text::new(&SOME_TEXT.to_string(), 0)
+        }
+        None if !text.is_known() && plain.starts_with([SOME_TEXT, ANYTHING]) && is_prefix => {
+            Text::new(&SOME_TEXT.to_string(), 0)
+        }
         None => text,
         Some(rest) => Text::new(rest, text.mark()),
     }

@@ -11,7 +11,7 @@ use crate::manifest::{Found, Unreadable};
 use crate::source::{Place, Source, Span};
 
 /// How much merging the values of a chart may take.
-pub(super) const MAX_MERGES: usize = 1 << 17;
+pub(super) const MAX_MERGES: usize = 1 << 16;
 /// How deep sub-charts nest.
 const MAX_CHARTS: usize = 16;
 
@@ -138,7 +138,8 @@ impl Loader<'_> {
     fn name_in(&mut self, folder: &str) -> String {
         let Some(source) = self.files.get(&format!("{folder}Chart.yaml")) else { return String::new() };
         let mut marks = Marks::default();
-        Reader::read(&mut marks, source, Writer::Metadata).map_or_else(|_| String::new(), |it| it.field("name").print().plain())
+        Reader::read(&mut marks, source, Writer::Metadata)
+            .map_or_else(|_| String::new(), |it| it.field("name").print().plain())
     }
 }
 

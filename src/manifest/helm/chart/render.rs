@@ -12,7 +12,7 @@ use crate::source::{Place, Source, Span};
 /// How deep includes, blocks and parentheses nest while rendering.
 const MAX_DEPTH: usize = 100;
 /// Steps and bytes that all templates of a chart may take together.
-const MAX_WORK: usize = 64 << 20;
+const MAX_WORK: usize = 24 << 20;
 /// Changes of mappings: each may nest one deeper.
 const MAX_CHANGES: usize = 2000;
 
@@ -148,10 +148,8 @@ impl Render {
         }
         let Ok(parsed) = parse::parse(&plain) else { return Text::new(&ANYTHING.to_string(), text.mark()) };
         let written = Written::Value(text.mark());
-        self.deeper(|render| {
-            render.render(Named { body: parsed.body, text: plain.as_str().into(), written }, dot)
-        })
-        .unwrap_or_else(|| Text::new(&ANYTHING.to_string(), text.mark()))
+        self.deeper(|render| render.render(Named { body: parsed.body, text: plain.as_str().into(), written }, dot))
+            .unwrap_or_else(|| Text::new(&ANYTHING.to_string(), text.mark()))
     }
 
     pub(super) fn deeper<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> Option<T> {
@@ -407,7 +405,8 @@ impl Render {
             _ => return None,
         };
         let mut entries = Entries::new();
-        let files: Vec<_> = self.files.iter().filter(|(it, _)| is_match(it)).map(|(path, it)| (path.clone(), Arc::clone(it))).collect();
+        let files: Vec<_> =
+            self.files.iter().filter(|(it, _)| is_match(it)).map(|(path, it)| (path.clone(), Arc::clone(it))).collect();
         for (path, source) in files {
             if !self.spend(source.text().len()) {
                 return None;

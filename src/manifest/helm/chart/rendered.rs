@@ -34,7 +34,8 @@ impl Rendered {
         let range = span.range();
         let first = self.starts.partition_point(|&start| start <= range.start).saturating_sub(1);
         let from = self.starts.iter().copied().zip(&self.pieces).skip(first);
-        from.take_while(move |(start, _)| *start < range.end).filter(move |(start, piece)| start + piece.text.len() > range.start)
+        from.take_while(move |(start, _)| *start < range.end)
+            .filter(move |(start, piece)| start + piece.text.len() > range.start)
     }
 
     /// The piece that a byte is of.
@@ -69,7 +70,13 @@ fn key_of(place: &Place) -> (usize, Span) {
 
 impl Reading {
     pub(super) fn new(chart: &Arc<Source>, found: Found) -> Self {
-        Self { found, chart: Arc::clone(chart), covered: HashSet::new(), printed: HashSet::new(), tree: Tree::default() }
+        Self {
+            found,
+            chart: Arc::clone(chart),
+            covered: HashSet::new(),
+            printed: HashSet::new(),
+            tree: Tree::default(),
+        }
     }
 
     /// Reads what a template renders, as what Helm prints is read.
@@ -121,7 +128,13 @@ impl Reading {
     }
 
     /// An image of a rendered text, put to the scalar that decides it.
-    fn placed(&mut self, image: LocatedImage, rendered: &Rendered, source: &Arc<Source>, marks: &Marks) -> LocatedImage {
+    fn placed(
+        &mut self,
+        image: LocatedImage,
+        rendered: &Rendered,
+        source: &Arc<Source>,
+        marks: &Marks,
+    ) -> LocatedImage {
         let span = image.place.span;
         let deployed = deployed_by(rendered, span, marks);
         let parts: Vec<(&Piece, &Origin)> =
@@ -136,15 +149,14 @@ impl Reading {
         };
         let place = match decider {
             Some(origin) => origin.place.clone(),
-            None if hole || parts.len() > 1 => deployed.clone().or_else(literal).unwrap_or_else(|| super::start_of(source)),
+            None if hole || parts.len() > 1 => {
+                deployed.clone().or_else(literal).unwrap_or_else(|| super::start_of(source))
+            }
             None => literal().unwrap_or_else(|| super::start_of(source)),
         };
         let written = image.written.replace([SOME_TEXT, ANYTHING], "…");
-        let state = if hole {
-            State::unresolved(format!("nothing in the chart decides it: {WAY_OUT}"))
-        } else {
-            image.state
-        };
+        let state =
+            if hole { State::unresolved(format!("nothing in the chart decides it: {WAY_OUT}")) } else { image.state };
         let field = decider.and_then(|origin| origin.field.as_deref()).unwrap_or(&image.field);
         let mut placed = LocatedImage::new(helm::KIND.name, &place.source, place.span, field, &written, state);
         placed.resource = image.resource.map(|name| name.replace([SOME_TEXT, ANYTHING], "…"));
@@ -159,8 +171,15 @@ impl Reading {
     /// Images in the values that no template shows: reported where it is not certain that nothing deploys them.
     pub(super) fn values(&mut self, values: &Value, package: &Package, render: &Render) {
         let mut text = Text::default();
-        value::to_yaml(values, 0, &mut (8 << 20), &mut text);
+        value::to_yaml(values, 0, &mut (4 << 20), &mut text);
         let rendered = Rendered::new(text);
+        if render.is_uncertain && rendered.text.contains(ANYTHING) {
+            self.found.unreadable.push(Unreadable {
+                place: super::start_of(&self.chart),
+                message: "the values of this chart are too many to be judged here".to_owned(),
+                help: Some(WAY_OUT.to_owned()),
+            });
+        }
         let source = Source::new("values.yaml", rendered.text.as_str());
         let tree = Tree::yaml(source.text());
         let mut inside = Found::default();
@@ -168,8 +187,12 @@ impl Reading {
             let document = Document { source: &source, root, beside: &Alone };
             helm::read_merged(&document, &mut inside);
         }
-        let printed: HashSet<_> =
-            self.printed.iter().filter_map(|mark| render.marks.get(*mark)).map(|origin| key_of(&origin.place)).collect();
+        let printed: HashSet<_> = self
+            .printed
+            .iter()
+            .filter_map(|mark| render.marks.get(*mark))
+            .map(|origin| key_of(&origin.place))
+            .collect();
         let names: Vec<_> = package.children.iter().map(|child| child.name.as_str()).collect();
         let version = package.metadata.field("appVersion").print();
         for mut image in inside.images {
@@ -197,14 +220,13 @@ impl Reading {
             key(a).cmp(&key(b)).then_with(|| a.written.cmp(&b.written))
         };
         found.images.sort_by(order);
-        found.images.dedup_by(|a, b| {
-            key_of(&a.place) == key_of(&b.place) && a.written == b.written && a.state == b.state
-        });
+        found
+            .images
+            .dedup_by(|a, b| key_of(&a.place) == key_of(&b.place) && a.written == b.written && a.state == b.state);
         for image in &mut found.images {
             // A chart is judged as a whole: what stands in another file is named with it.
             image.related.retain(|related| key_of(&related.place) != key_of(&image.place));
         }
-        drop(self.chart);
         found
     }
 }
@@ -259,7 +281,8 @@ fn related(parts: &[(&Piece, &Origin)], place: &Place, deployed: Option<Place>) 
 /// The value of the `image:` line of the template that renders a text.
 fn deployed_by(rendered: &Rendered, span: Span, marks: &Marks) -> Option<Place> {
     let before = rendered.text.get(..span.start as usize)?;
-    let key = before.rfind("image").filter(|&key| before.get(key..).is_some_and(|text| text.matches('\n').count() < 2))?;
+    let key =
+        before.rfind("image").filter(|&key| before.get(key..).is_some_and(|text| text.matches('\n').count() < 2))?;
     let (start, piece) = rendered.piece_at(key)?;
     let origin = marks.get(piece.mark).filter(|origin| origin.writer == Writer::Template)?;
     let source = &origin.place.source;

@@ -455,7 +455,12 @@ fn text_to_yaml(text: &Text, indent: usize, out: &mut Text) {
         out.append(text.clone().indent(indent.max(2)));
     } else if needs_quotes(&plain) {
         out.push("\"", 0);
-        out.append(Text(text.0.iter().map(|piece| super::text::Piece { text: escape(&piece.text).into(), ..piece.clone() }).collect()));
+        out.append(Text(
+            text.0
+                .iter()
+                .map(|piece| super::text::Piece { text: escape(&piece.text).into(), ..piece.clone() })
+                .collect(),
+        ));
         out.push("\"", 0);
     } else {
         out.append(text.clone());
