@@ -165,7 +165,7 @@ fn real_charts_are_read_as_helm_renders_them() {
                 unreadable.message
             ));
         }
-        for image in found.images.iter() {
+        for image in &found.images {
             unresolved += usize::from(image.effective().is_none());
             if image.effective().is_none() || std::env::var("ALL").is_ok() {
                 say(&format!("  - {}", line_of(image, folder.to_str().unwrap())));
@@ -215,7 +215,7 @@ fn charts_are_read_as_helm_renders_them() {
         let listed = Listed::new(folder.path(), &values);
         let found = read(&listed.chart());
         let lines = found_lines(&found, folder.path().to_str().unwrap());
-        all.push_str(&format!("{case}=== found\n{lines}\n"));
+        all.extend([case, "=== found\n", &lines, "\n"]);
         if !is_helm_there {
             continue;
         }

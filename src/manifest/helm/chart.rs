@@ -117,12 +117,12 @@ fn report_missing(chart: &Chart<'_>, package: &Package, marks: &Marks, found: &m
             };
             reported.extend(archive);
             let place = marks.get(*mark).map_or_else(|| start_of(chart.chart), |origin| origin.place.clone());
-            found.images.push(unresolved(place, "dependencies", name, &why));
+            found.images.push(unresolved(&place, "dependencies", name, &why));
         }
         if let Some(mark) = package.imports {
             let why = format!("`import-values` copies values of sub-charts, which is not followed: {WAY_OUT}");
             let place = marks.get(mark).map_or_else(|| start_of(chart.chart), |origin| origin.place.clone());
-            found.images.push(unresolved(place, "dependencies", "import-values", &why));
+            found.images.push(unresolved(&place, "dependencies", "import-values", &why));
         }
     }
     // An archive that nothing declares is deployed all the same; one that is declared may be switched off.
@@ -132,7 +132,7 @@ fn report_missing(chart: &Chart<'_>, package: &Package, marks: &Marks, found: &m
             let name = file_name(path);
             let why =
                 format!("the sub-chart `{name}` is packed, so its images cannot be read: unpack it, or {WAY_OUT}");
-            found.images.push(unresolved(start_of(chart.chart), "charts", name, &why));
+            found.images.push(unresolved(&start_of(chart.chart), "charts", name, &why));
         }
     }
 }
@@ -152,7 +152,7 @@ fn is_archive_of(path: &str, name: &str) -> bool {
     version.is_some_and(|rest| rest.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()))
 }
 
-fn unresolved(place: Place, field: &str, written: &str, why: &str) -> LocatedImage {
+fn unresolved(place: &Place, field: &str, written: &str, why: &str) -> LocatedImage {
     let span = place.span;
     LocatedImage::new(super::KIND.name, &place.source, span, field, written, State::unresolved(why))
 }

@@ -93,17 +93,17 @@ const SCALARS: &[&str] = &[
 
 impl Render {
     /// Calls a function.
-    pub(super) fn call(&mut self, name: &str, arguments: Vec<Value>, scope: &mut Scope, mark: Mark) -> Value {
+    pub(super) fn call(&mut self, name: &str, arguments: &[Value], scope: &mut Scope, mark: Mark) -> Value {
         let size: usize = arguments.iter().map(size_of).sum();
         if !self.spend(1 + size) {
             return Value::Unknown(Hides::Anything);
         }
         let known = self
-            .of_templates(name, &arguments, scope, mark)
-            .or_else(|| of_logic(name, &arguments))
-            .or_else(|| of_texts(name, &arguments, mark))
-            .or_else(|| self.of_collections(name, &arguments))
-            .or_else(|| self.of_changes(name, &arguments));
+            .of_templates(name, arguments, scope, mark)
+            .or_else(|| of_logic(name, arguments))
+            .or_else(|| of_texts(name, arguments, mark))
+            .or_else(|| self.of_collections(name, arguments))
+            .or_else(|| self.of_changes(name, arguments));
         match known {
             Some(value) => {
                 self.spend(1 + size_of(&value));
@@ -214,12 +214,31 @@ impl Render {
                 }
                 Value::list(items.iter().filter(|item| item.truth() == Some(true)).cloned().collect())
             }
-            ("uniq" | "mustUniq", [list @ Value::List(_)]) => list.clone(),
+            ("uniq" | "mustUniq", [Value::List(items)]) if items.len() <= 100 => {
+                let mut left: Vec<Value> = Vec::new();
+                for item in items.iter() {
+                    let equal: Vec<_> = left.iter().map(|it| equal(it, item)).collect();
+                    if equal.contains(&None) {
+                        return None;
+                    }
+                    if !equal.contains(&Some(true)) {
+                        left.push(item.clone());
+                    }
+                }
+                Value::list(left)
+            }
             ("keys", [Value::Map(entries)]) => {
                 Value::list(entries.borrow().keys().map(|key| Value::text(key, 0)).collect())
             }
             ("values", [Value::Map(entries)]) => Value::list(entries.borrow().values().cloned().collect()),
-            ("sortAlpha", [list @ Value::List(_)]) => list.clone(),
+            ("sortAlpha", [Value::List(items)]) => {
+                let mut sorted: Vec<_> = items.iter().map(Value::print).collect();
+                if !sorted.iter().all(Text::is_known) {
+                    return None;
+                }
+                sorted.sort_by_key(Text::plain);
+                Value::list(sorted.into_iter().map(Value::Text).collect())
+            }
             ("has" | "mustHas", [item, Value::List(items)]) => {
                 let equal: Vec<_> = items.iter().map(|it| equal(it, item)).collect();
                 if equal.contains(&Some(true)) {
@@ -466,6 +485,7 @@ fn integer(name: &str, values: &[Value]) -> Value {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
     if arguments.iter().any(|value| !value.is_scalar()) && !matches!(name, "join" | "printf" | "print") {
         return None;
@@ -502,7 +522,9 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
                 return Some(Value::Unknown(Hides::Scalar)).filter(|_| arguments.iter().all(Value::is_scalar));
             }
             let mut text = Text::default();
-            arguments.iter().for_each(|it| text.append(it.print()));
+            for argument in arguments {
+                text.append(argument.print());
+            }
             Value::Text(text)
         }
         ("trimSuffix", 2) => Value::Text(trimmed(last, &text(0)?, false)),
@@ -560,7 +582,7 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
                 0,
             )
         }
-        ("split" | "splitList", 2) => split(name, &text(0)?, &last)?,
+        ("split" | "splitList", 2) => split(name, &text(0)?, &last),
         ("join", 2) => {
             let Some(Value::List(items)) = arguments.get(1) else { return None };
             let between = text(0)?;
@@ -634,17 +656,17 @@ fn trimmed(text: Text, part: &Text, is_prefix: bool) -> Text {
     }
 }
 
-fn split(name: &str, by: &Text, text: &Text) -> Option<Value> {
+fn split(name: &str, by: &Text, text: &Text) -> Value {
     if !by.is_known() || !text.is_known() || by.is_empty() {
-        return Some(Value::Unknown(Hides::Scalar));
+        return Value::Unknown(Hides::Scalar);
     }
     let (by, plain, mark) = (by.plain(), text.plain(), text.mark());
     let parts = plain.split(&by);
-    Some(if name == "splitList" {
+    if name == "splitList" {
         Value::list(parts.map(|part| Value::text(part, mark)).collect())
     } else {
         Value::map(parts.enumerate().map(|(at, part)| (format!("_{at}").into(), Value::text(part, mark))).collect())
-    })
+    }
 }
 
 /// Go's `Sprintf` for `%s`, `%v`, `%d`, `%t`, `%q` and `%%`.
@@ -690,13 +712,13 @@ fn printf(arguments: &[Value], mark: Mark) -> Option<Text> {
 
 fn equal(a: &Value, b: &Value) -> Option<bool> {
     match (a, b) {
-        (Value::Unknown(_), _) | (_, Value::Unknown(_)) => None,
         (Value::Text(a), Value::Text(b)) if a.is_known() && b.is_known() => Some(a.plain() == b.plain()),
-        (Value::Text(_), Value::Text(_)) => None,
         (Value::Number(a, ..), Value::Number(b, ..)) => Some((a - b).abs() == 0.0),
         (Value::Bool(a, _), Value::Bool(b, _)) => Some(a == b),
         (Value::Nothing, Value::Nothing) => Some(true),
-        (Value::List(_) | Value::Map(_), _) | (_, Value::List(_) | Value::Map(_)) => None,
+        (Value::Unknown(_) | Value::List(_) | Value::Map(_), _)
+        | (_, Value::Unknown(_) | Value::List(_) | Value::Map(_))
+        | (Value::Text(_), Value::Text(_)) => None,
         _ => Some(false),
     }
 }

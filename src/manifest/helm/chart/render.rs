@@ -213,8 +213,6 @@ impl Render {
                     None => Text::new(&ANYTHING.to_string(), 0),
                 });
             }
-            // What follows is rendered too: more than Helm renders, never less.
-            Node::Jump => self.is_doubled = true,
         }
     }
 
@@ -302,13 +300,7 @@ impl Render {
             }
             Value::Nothing => Vec::new(),
             _ => {
-                self.is_doubled = true;
-                let before = scope.variables.clone();
-                self.uncertain += 1;
-                self.turn(pipe, (Value::Unknown(Hides::Scalar), Value::Unknown(Hides::Anything)), body, scope, out);
-                self.block(other, scope, out);
-                self.uncertain -= 1;
-                join(scope, &before);
+                self.unknown_range(pipe, body, other, scope, out);
                 return;
             }
         };
@@ -318,6 +310,29 @@ impl Render {
         for item in items {
             self.turn(pipe, item, body, scope, out);
         }
+    }
+
+    /// A `range` over what is not known: none, one or many turns. Turns are taken until one changes no variable.
+    fn unknown_range(&mut self, pipe: &Pipe, body: &Block, other: &Block, scope: &mut Scope, out: &mut Text) {
+        const TURNS: usize = 6;
+        self.is_doubled = true;
+        self.uncertain += 1;
+        self.block(other, scope, out);
+        for turn in 0..TURNS {
+            let before = scope.variables.clone();
+            let item = (Value::Unknown(Hides::Scalar), Value::Unknown(Hides::Anything));
+            self.turn(pipe, item, body, scope, out);
+            join(scope, &before);
+            let is_settled =
+                |(a, b): (&(String, Value), &(String, Value))| a.1.is_same(&b.1) || a.1.is_equally_unknown(&b.1);
+            if scope.variables.iter().zip(&before).all(is_settled) {
+                break;
+            }
+            if turn + 1 == TURNS {
+                scope.variables.iter_mut().for_each(|(_, value)| *value = Value::Unknown(Hides::Anything));
+            }
+        }
+        self.uncertain -= 1;
     }
 
     /// One turn of a `range`.
@@ -367,7 +382,7 @@ impl Render {
         let mut arguments: Vec<Value> = rest.iter().map(|it| self.operand(it, scope, mark)).collect();
         arguments.extend(last);
         match first {
-            Operand::Function(name) => self.call(name, arguments, scope, mark),
+            Operand::Function(name) => self.call(name, &arguments, scope, mark),
             Operand::Fields(of, names) if !arguments.is_empty() => self.method(of, names, &arguments, scope, mark),
             _ => self.operand(first, scope, mark),
         }
@@ -429,7 +444,7 @@ impl Render {
                 let variable = scope.variables.iter().rev().find(|(it, _)| it == name);
                 variable.map_or(Value::Unknown(Hides::Anything), |(_, value)| value.clone())
             }
-            Operand::Function(name) => self.call(name, Vec::new(), scope, mark),
+            Operand::Function(name) => self.call(name, &[], scope, mark),
             Operand::Group(pipe) => self.pipe(pipe, scope, mark),
             Operand::Fields(of, names) => {
                 let value = self.operand(of, scope, mark);

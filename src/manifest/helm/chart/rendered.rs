@@ -118,7 +118,7 @@ impl Reading {
                 let place = place.unwrap_or_else(|| super::start_of(source));
                 let why = format!("what this renders cannot be told here: {WAY_OUT}");
                 let written = place.text().lines().next().unwrap_or_default().to_owned();
-                let image = unresolved(place, "", &written, &why);
+                let image = unresolved(&place, "", &written, &why);
                 let is_known = |it: &LocatedImage| key_of(&it.place) == key_of(&image.place);
                 if !self.found.images.iter().any(is_known) {
                     self.found.images.push(image);

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -164,6 +165,11 @@ impl Value {
         }
     }
 
+    /// Whether nothing is known of both, to the same degree.
+    pub(super) fn is_equally_unknown(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Unknown(a), Self::Unknown(b)) if a == b)
+    }
+
     /// What it is where it may be either.
     pub(super) fn either(self, other: &Self) -> Self {
         if self.is_same(other) {
@@ -190,9 +196,12 @@ pub(super) fn number(value: f64, is_integer: bool) -> String {
     if value == 0.0 { "0".to_owned() } else { format!("{value}") }
 }
 
+/// The mark of a scalar by its span and its field.
+type MarkOf<'m> = dyn FnMut(Span, &str) -> Mark + 'm;
+
 /// Reads YAML as Helm does: YAML 1.1 without dates, every number a floating point number.
 pub(super) struct Reader<'m> {
-    mark: Box<dyn FnMut(Span, &str) -> Mark + 'm>,
+    mark: Box<MarkOf<'m>>,
     /// Collections by node: one that aliases name is read once.
     read: HashMap<u32, Value>,
 }
@@ -476,7 +485,10 @@ fn escape(text: &str) -> String {
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
-            c if c.is_control() => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() => {
+                // Writing to a string cannot fail.
+                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+            }
             c => escaped.push(c),
         }
     }
