@@ -399,22 +399,43 @@ fn read_documents(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree, fo
 }
 
 fn report_errors(source: &Arc<Source>, tree: &Tree, found: &mut Found) {
-    if tree.errors().is_empty() {
-        return;
-    }
     let at = |offset: u32| Place::new(source, Span { start: offset, end: offset });
     let template = ["{{", "{%"].into_iter().find_map(|mark| source.text().find(mark));
     match (template, tree.errors()) {
-        // A broken document of a template says nothing that the first one does not.
-        (Some(offset), _) => found.unreadable.push(Unreadable {
-            place: at(u32::try_from(offset).unwrap_or(u32::MAX)),
-            message: "this is a template, not YAML: which images it gives cannot be told".to_owned(),
-            help: Some("render it and check what comes out: `helm template … | digest-gate check -`".to_owned()),
-        }),
+        (_, []) => {}
+        (Some(offset), [_, ..]) => {
+            // A broken document of a template says nothing that the first one does not, and neither does the file where
+            // its lines say the same: what they name is rendered.
+            if !locate_in_template(source, tree, found) {
+                found.unreadable.push(Unreadable {
+                    place: at(u32::try_from(offset).unwrap_or(u32::MAX)),
+                    message: "this is a template, not YAML: which images it gives cannot be told".to_owned(),
+                    help: Some(
+                        "render it and check what comes out: `helm template … | digest-gate check -`".to_owned(),
+                    ),
+                });
+            }
+        }
         (None, errors) => found.unreadable.extend(errors.iter().map(|error| Unreadable {
             place: at(error.offset),
             message: error.message.clone(),
             help: None,
         })),
     }
+}
+
+/// Locates the `image:` lines of the documents that could not be read; whether one of them is unresolved.
+fn locate_in_template(source: &Arc<Source>, tree: &Tree, found: &mut Found) -> bool {
+    let mut lines = Found::default();
+    helm::template::locate_lines(source, &mut lines);
+    let read: Vec<Span> = tree.documents(source.text()).map(Node::span).collect();
+    let is_read = |span: Span| {
+        let before = read.partition_point(|document| document.start <= span.start);
+        before.checked_sub(1).and_then(|at| read.get(at)).is_some_and(|document| span.end <= document.end)
+    };
+    lines.images.retain(|image| !is_read(image.place.span));
+    let is_unresolved = lines.images.iter().any(|image| matches!(image.state, State::Unresolved { .. }));
+    found.is_manifest |= !lines.images.is_empty();
+    found.images.extend(lines.images);
+    is_unresolved
 }

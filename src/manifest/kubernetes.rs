@@ -110,8 +110,14 @@ fn read(document: &Document<'_>, found: &mut Found) -> bool {
     let (Some(api), Some(kind)) = (text_of(root, "apiVersion"), text_of(root, "kind")) else { return false };
     let group = api.split('/').next().unwrap_or_default();
     if !BUILD_GROUPS.contains(&group) {
+        let before = found.images.len();
         let mut walk = Walk::new(document, found, KIND.name, Free::Any);
         walk.object(root, api, kind);
+        if let Some(template) = rendered_from(document) {
+            for resource in found.images.iter_mut().skip(before).filter_map(|image| image.resource.as_mut()) {
+                let _ = write!(resource, " ({template})");
+            }
+        }
     }
     true
 }
@@ -121,6 +127,13 @@ pub(super) fn read_object(document: &Document<'_>, found: &mut Found) {
     if !read(document, found) {
         read_part(document, document.root, None, "", found);
     }
+}
+
+/// The template that Helm rendered a document from: it says so in a comment above it.
+fn rendered_from<'t>(document: &Document<'t>) -> Option<&'t str> {
+    let before = document.root.file_text().get(..document.root.span().start as usize)?;
+    let line = before.trim_end().rsplit('\n').next()?;
+    line.trim_end().strip_prefix("# Source: ").filter(|path| path.len() < 256 && path.contains("/templates/"))
 }
 
 /// Reads a part of an object: a partial one where `name` is `None`, else the value of a field of that name, however deep

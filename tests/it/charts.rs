@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+mod cases;
+
 use digest_gate::manifest::helm::chart::{Chart, read, values_as_json};
 use digest_gate::manifest::{Alone, Found, LocatedImage, State, read as read_manifest};
 use digest_gate::source::Source;
@@ -88,8 +90,9 @@ fn rendered_images(rendered: &str) -> BTreeSet<(String, String)> {
     images
 }
 
-/// What is wrong with what was found, next to what Helm renders.
-fn differences(found: &Found, rendered: &str) -> Vec<String> {
+/// What is wrong with what was found, next to what Helm renders: an image that is missing, or one that is nowhere in it
+/// although everything was decided. `may_be_more`: a cluster decides what is rendered.
+fn differences(found: &Found, rendered: &str, may_be_more: bool) -> Vec<String> {
     let ours: BTreeSet<_> = found.images.iter().filter_map(|image| image.effective().map(str::to_owned)).collect();
     let theirs = rendered_images(rendered);
     let mut wrong = Vec::new();
@@ -106,7 +109,9 @@ fn differences(found: &Found, rendered: &str) -> Vec<String> {
     }
     let is_decided = found.unreadable.is_empty() && !found.images.iter().any(|it| it.effective().is_none());
     let extra = ours.iter().filter(|image| !theirs.iter().any(|(it, _)| it == *image));
-    if is_decided {
+    // Images outside of containers, for an operator, are found as well.
+    let extra = extra.filter(|image| !rendered.contains(image.as_str()));
+    if is_decided && !may_be_more {
         wrong.extend(extra.map(|image| format!("not rendered {image}")));
     }
     wrong
@@ -140,7 +145,7 @@ fn real_charts_are_read_as_helm_renders_them() {
             Err(error) => format!("helm: {}", error.lines().next().unwrap_or_default()),
             Ok(rendered) => {
                 compared += 1;
-                let differences = differences(&found, rendered);
+                let differences = differences(&found, rendered, false);
                 wrong += usize::from(!differences.is_empty());
                 differences.join("\n     ")
             }
@@ -160,7 +165,7 @@ fn real_charts_are_read_as_helm_renders_them() {
                 unreadable.message
             ));
         }
-        for image in found.images.iter() {
+        for image in &found.images {
             unresolved += usize::from(image.effective().is_none());
             if image.effective().is_none() || std::env::var("ALL").is_ok() {
                 say(&format!("  - {}", line_of(image, folder.to_str().unwrap())));
@@ -169,4 +174,180 @@ fn real_charts_are_read_as_helm_renders_them() {
     }
     say(&format!("{compared} compared, {wrong} differing, {images} images, {unresolved} unresolved"));
     assert_eq!(wrong, 0);
+}
+
+const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Writes a case into a folder of its own; the values file of its environment.
+fn write_case(case: &str, folder: &Path) -> Vec<PathBuf> {
+    let mut values = Vec::new();
+    fs::write(folder.join("Chart.yaml"), cases::CHART).unwrap();
+    for file in case.split("=== ").skip(1) {
+        let (name, text) = file.split_once('\n').unwrap();
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: ";
+        let text: Vec<_> = text
+            .lines()
+            .map(|line| line.strip_prefix("pod ").map_or(line.to_owned(), |image| format!("{pod}{image}")))
+            .collect();
+        fs::write(&path, (text.join("\n") + "\n").replace("HEX", HEX)).unwrap();
+        if name == "prod.yaml" {
+            values.push(path);
+        }
+    }
+    values
+}
+
+fn found_lines(found: &Found, folder: &str) -> String {
+    let images = found.images.iter().map(|image| line_of(image, folder).replace(HEX, "HEX") + "\n");
+    let unreadable = found.unreadable.iter().map(|it| format!("unreadable {}\n", it.message));
+    images.chain(unreadable).collect()
+}
+
+#[test]
+fn charts_are_read_as_helm_renders_them() {
+    let is_helm_there = is_helm_there();
+    let (mut compared, mut differing, mut all) = (0, Vec::new(), String::new());
+    for case in cases::CASES {
+        let folder = tempfile::tempdir().unwrap();
+        let values = write_case(case, folder.path());
+        let listed = Listed::new(folder.path(), &values);
+        let found = read(&listed.chart());
+        let lines = found_lines(&found, folder.path().to_str().unwrap());
+        all.extend([case, "=== found\n", &lines, "\n"]);
+        if !is_helm_there {
+            continue;
+        }
+        match template(folder.path(), &values) {
+            Ok(rendered) => {
+                compared += 1;
+                differing.extend(
+                    differences(&found, &rendered, case.contains(".Capabilities"))
+                        .iter()
+                        .map(|it| format!("{case}{it}\n{rendered}")),
+                );
+            }
+            Err(error) => {
+                let is_told = !found.unreadable.is_empty() || found.images.iter().any(|it| it.effective().is_none());
+                if !is_told {
+                    differing.push(format!("{case}Helm fails: {error}"));
+                }
+            }
+        }
+    }
+    say(&format!(
+        "charts held against `helm template`: {compared} compared of {}, {} differing",
+        cases::CASES.len(),
+        differing.len()
+    ));
+    assert!(differing.is_empty(), "{}", differing.join("\n----------\n"));
+    super::cli::snapshot("charts", &all);
+}
+
+/// A generator of its own, so that the same values come up everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    fn pick(&mut self, words: &[&'static str]) -> &'static str {
+        words[usize::try_from(self.below(words.len() as u64)).unwrap()]
+    }
+
+    /// A mapping in flow style, over names that come up again in others.
+    fn mapping(&mut self, depth: u64) -> String {
+        const NAMES: &[&str] = &["a", "b", "image", "tag", "global", "sub", "other", "on", "5"];
+        let mut names: Vec<_> = (0..self.below(5)).map(|_| self.pick(NAMES)).collect();
+        names.sort_unstable();
+        names.dedup();
+        let entries: Vec<_> = names.into_iter().map(|name| format!("{name}: {}", self.value(name, depth))).collect();
+        format!("{{{}}}", entries.join(", "))
+    }
+
+    fn value(&mut self, name: &str, depth: u64) -> String {
+        const SCALARS: &[&str] = &[
+            "null",
+            "~",
+            "x",
+            "'1'",
+            "1.10",
+            "yes",
+            "0x1f",
+            "0644",
+            "''",
+            "r.io/a:1",
+            "1e3",
+            "20240101",
+            "2024-01-01",
+            "!!str 1",
+        ];
+        match self.below(8) {
+            // What is no table in the block of a sub-chart is an error of Helm.
+            _ if matches!(name, "sub" | "other" | "global") => self.mapping(depth.saturating_sub(1)),
+            0..3 if depth > 0 => self.mapping(depth - 1),
+            3 => format!("[{}, {}]", self.pick(SCALARS), self.pick(SCALARS)),
+            _ => self.pick(SCALARS).to_owned(),
+        }
+    }
+}
+
+/// The same values without the entries that are null, which templates cannot tell from those that are not there.
+fn without_null(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value::{Array, Number, Object};
+    match value {
+        Object(entries) => {
+            let mut left: Vec<_> = entries.into_iter().filter(|(_, value)| !value.is_null()).collect();
+            left.sort_by(|a, b| a.0.cmp(&b.0));
+            Object(left.into_iter().map(|(key, value)| (key, without_null(value))).collect())
+        }
+        Array(items) => Array(items.into_iter().map(without_null).collect()),
+        Number(number) => number.as_f64().into(),
+        value => value,
+    }
+}
+
+#[test]
+fn values_are_merged_as_helm_merges_them() {
+    const MERGES: usize = 100;
+    if !is_helm_there() {
+        return;
+    }
+    let mut random = Random(20_240_229);
+    let (mut compared, mut differing) = (0, Vec::new());
+    for _ in 0..MERGES {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let dependencies = "dependencies:\n- {name: sub, version: 0.1.0, repository: 'https://example.com'}\n- {name: sub, alias: other, version: 0.1.0, repository: 'https://example.com'}\n";
+        write("Chart.yaml", &format!("{}{dependencies}", cases::CHART));
+        write("templates/v.yaml", "values: {{ .Values | toJson }}\n");
+        let mut texts = vec![random.mapping(3), random.mapping(2), random.mapping(3), random.mapping(3)];
+        write("values.yaml", &texts[0]);
+        write("charts/sub/Chart.yaml", &cases::CHART.replace("app", "sub").replace("subVersion", "appVersion"));
+        write("charts/sub/values.yaml", &texts[1]);
+        let values = vec![write("one.yaml", &texts[2]), write("two.yaml", &texts[3])];
+        let listed = Listed::new(folder.path(), &values);
+        let ours = values_as_json(&listed.chart()).unwrap();
+        let Ok(rendered) = template(folder.path(), &values) else { continue };
+        let theirs = rendered.lines().find_map(|line| line.strip_prefix("values: ")).unwrap();
+        let read = |text: &str| without_null(serde_json::from_str(text).unwrap());
+        compared += 1;
+        if read(&ours) != read(theirs) {
+            texts.push(format!("ours   {}\ntheirs {}", read(&ours), read(theirs)));
+            differing.push(texts.join("\n"));
+        }
+    }
+    say(&format!(
+        "values held against `helm template`: {compared} compared of {MERGES}, {} differing",
+        differing.len()
+    ));
+    assert!(differing.is_empty() && compared > MERGES / 2, "{}", differing.join("\n\n"));
 }

@@ -4,7 +4,7 @@ use super::program::Folder;
 
 const DIGEST: &str = "sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0";
 
-fn snapshot(name: &str, text: &str) {
+pub(crate) fn snapshot(name: &str, text: &str) {
     insta::with_settings!({ snapshot_path => "../../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, text);
     });
@@ -191,6 +191,9 @@ fn standard_input_is_read_and_named() {
     let folder = Folder::new(&[]);
     let rendered = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - image: web:1.2.3\n";
     snapshot("cli-stdin", &folder.run_with(&["check", "-"], rendered, &[]).shown());
+    let named = format!("---\n# Source: app/templates/web.yaml\n{rendered}");
+    let ran = folder.run_with(&["check", "-"], &named, &[]);
+    assert!(ran.stdout.contains("Pod/web (app/templates/web.yaml)"), "{}", ran.shown());
     let dockerfile = folder.run_with(&["check", "-", "--stdin-path", "Dockerfile"], "FROM nginx\n", &[]);
     assert_eq!(dockerfile.status, 1, "{}", dockerfile.shown());
     let sniffed = folder.run_with(&["images", "-"], "# comment\nARG A=1\nFROM nginx:$A\n", &[]);
@@ -204,6 +207,8 @@ fn templates_are_told_as_such() {
         "apiVersion: v1\nkind: Pod\nspec:\n  {{- if .Values.x }}\n  containers:\n  - image: {{ .Values.image }}\n  {{- end }}\n",
     )]);
     snapshot("cli-template", &folder.run(&["check", "templates"]).shown());
+    folder.write("templates/web.yaml", "spec:\n  {{- include \"app.pod\" . | nindent 2 }}\n  image: web:1.2.3\n");
+    snapshot("cli-template-without-image", &folder.run(&["check", "templates"]).shown());
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn settle(chart: &Chart<'_>, marks: &mut Marks, found: &mut Found) -> Option<(Pa
     let mut values = Value::map(Entries::new());
     for source in chart.values {
         let file = loader.values(source, Writer::Environment);
-        values = value::over(&values, &file, &mut (1 << 22));
+        values = value::over(&values, &file, &mut package::MAX_MERGES.clone());
     }
     let values = package.settle(&values);
     Some((package, values))
@@ -117,12 +117,12 @@ fn report_missing(chart: &Chart<'_>, package: &Package, marks: &Marks, found: &m
             };
             reported.extend(archive);
             let place = marks.get(*mark).map_or_else(|| start_of(chart.chart), |origin| origin.place.clone());
-            found.images.push(unresolved(place, "dependencies", name, &why));
+            found.images.push(unresolved(&place, "dependencies", name, &why));
         }
         if let Some(mark) = package.imports {
             let why = format!("`import-values` copies values of sub-charts, which is not followed: {WAY_OUT}");
             let place = marks.get(mark).map_or_else(|| start_of(chart.chart), |origin| origin.place.clone());
-            found.images.push(unresolved(place, "dependencies", "import-values", &why));
+            found.images.push(unresolved(&place, "dependencies", "import-values", &why));
         }
     }
     // An archive that nothing declares is deployed all the same; one that is declared may be switched off.
@@ -132,7 +132,7 @@ fn report_missing(chart: &Chart<'_>, package: &Package, marks: &Marks, found: &m
             let name = file_name(path);
             let why =
                 format!("the sub-chart `{name}` is packed, so its images cannot be read: unpack it, or {WAY_OUT}");
-            found.images.push(unresolved(start_of(chart.chart), "charts", name, &why));
+            found.images.push(unresolved(&start_of(chart.chart), "charts", name, &why));
         }
     }
 }
@@ -152,7 +152,7 @@ fn is_archive_of(path: &str, name: &str) -> bool {
     version.is_some_and(|rest| rest.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()))
 }
 
-fn unresolved(place: Place, field: &str, written: &str, why: &str) -> LocatedImage {
+fn unresolved(place: &Place, field: &str, written: &str, why: &str) -> LocatedImage {
     let span = place.span;
     LocatedImage::new(super::KIND.name, &place.source, span, field, written, State::unresolved(why))
 }
@@ -272,4 +272,92 @@ fn chart_object(package: &Package) -> Value {
         entries.insert(name.into(), package.metadata.field(key));
     }
     Value::map(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn read_files(files: &[(&str, &str)]) -> Found {
+        let chart = Source::new("c/Chart.yaml", "name: app\nversion: 0.1.0\nappVersion: 1.2.3\n");
+        let files: Vec<_> = files.iter().map(|(path, text)| Source::new(format!("c/{path}"), *text)).collect();
+        read(&Chart { chart: &chart, values: &[], files: &files, archives: &[] })
+    }
+
+    fn statuses(files: &[(&str, &str)]) -> Vec<String> {
+        let found = read_files(files);
+        let images = found.images.iter().map(|image| format!("{} {}", image.written, image.status()));
+        images.chain(found.unreadable.iter().map(|it| it.message.clone())).collect()
+    }
+
+    #[test]
+    fn what_never_ends_is_told() {
+        let pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: 'r.io/a:1'}]}\n";
+        for text in [
+            "{{ define \"x\" }}{{ include \"x\" . }}{{ end }}{{ include \"x\" . }}",
+            "{{ define \"x\" }}{{ include \"x\" . }}{{ include \"x\" . }}{{ end }}{{ include \"x\" . }}",
+            "{{ $x := \"aaaaaaaaaaaaaaaa\" }}{{ range until 999 }}{{ $x = printf \"%s%s\" $x $x }}{{ end }}{{ $x }}",
+            "{{ range until 999 }}{{ range until 999 }}{{ range until 999 }}\nx\n{{ end }}{{ end }}{{ end }}",
+            "{{ $x := list 1 }}{{ range until 999 }}{{ $x = concat $x $x }}{{ end }}{{ toYaml $x }}",
+            "{{ $x := dict }}{{ range until 999 }}{{ $x = dict \"a\" $x \"b\" $x }}{{ end }}{{ toYaml $x }}",
+            "{{ $x := dict }}{{ range until 999 }}{{ $x = set (dict) \"a\" $x }}{{ end }}{{ toYaml $x }}",
+            "{{ $x := dict }}{{ $_ := set $x \"a\" $x }}{{ $_ := set $x \"b\" $x }}{{ toYaml $x }}{{ toJson $x }}{{ deepCopy $x }}",
+            "{{ $x := dict }}{{ $_ := set $x \"a\" $x }}{{ merge $x $x }}",
+            "{{ $x := \"{{ tpl $.Values.t . }}\" }}{{ tpl $x . }}",
+            "{{ range until 999 }}{{ range until 999 }}{{ \"x\\n\" | indent 999 }}{{ end }}{{ end }}",
+        ] {
+            let start = std::time::Instant::now();
+            let values = "t: '{{ tpl .Values.t . }}'\n";
+            let found = read_files(&[("templates/a.yaml", text), ("templates/b.yaml", pod), ("values.yaml", values)]);
+            let is_told =
+                !found.unreadable.is_empty() || found.images.iter().any(|image| image.status() == "unresolved");
+            let is_seen = found.images.iter().any(|image| image.written == "r.io/a:1");
+            assert!(is_told || is_seen, "{text}");
+            assert!(start.elapsed().as_secs() < 60, "{text}: {:?}", start.elapsed());
+        }
+    }
+
+    #[test]
+    fn what_nests_deep_is_no_crash() {
+        let nested = |open: &str, close: &str| format!("{}{}", open.repeat(5000), close.repeat(5000));
+        for text in [
+            nested("{{ if true }}", "{{ end }}"),
+            format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000)),
+            nested("{{ if false }}{{ else if true }}", ""),
+            "{{".repeat(5000),
+            "{{/*".repeat(5000),
+            format!("image: {{{{ {} }}}}", "1 | ".repeat(5000)),
+        ] {
+            assert!(!statuses(&[("templates/a.yaml", &text)]).is_empty(), "{}", text.get(..40).unwrap_or_default());
+        }
+        let mut values = String::from("a0: &a0 {image: 'r.io/a:1'}\n");
+        for n in 1..60 {
+            let _ = writeln!(values, "a{n}: &a{n} {{x: *a{0}, y: *a{0}, z: *a{0}}}", n - 1);
+        }
+        let files = [("values.yaml", values.as_str()), ("templates/a.yaml", "{{ toYaml .Values }}\n")];
+        assert!(!statuses(&files).is_empty());
+    }
+
+    #[test]
+    fn holes_are_never_silence() {
+        let pod = |containers: &str| format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n{containers}");
+        let holes = [
+            pod("  {{ someFunction .Values | nindent 2 }}\n"),
+            pod("  {{- range someFunction }}\n  - image: {{ .image }}\n  {{- end }}\n"),
+            pod("  - {{ someFunction }}\n"),
+            pod("  - image:\n      {{ .Release.Name }}\n"),
+            pod("  - image: r.io/{{ lookup \"v1\" \"Pod\" \"a\" \"b\" }}\n"),
+            pod("  - image: {{ randAlphaNum 5 }}\n"),
+            pod("  - image: {{ .Release.Name | trunc 3 }}\n"),
+            pod("  - image: {{ if .Release.IsInstall }}a{{ else }}b{{ end }}\n"),
+            pod("  - image: {{ index .Values .Release.Name }}\n"),
+            "{{ someFunction }}\n".to_owned(),
+        ];
+        for text in holes {
+            let found = statuses(&[("templates/a.yaml", &text)]);
+            assert!(found.iter().any(|it| it.ends_with(" unresolved")), "{text}{found:?}");
+        }
+    }
 }

@@ -17,7 +17,6 @@ const SCALARS: &[&str] = &[
     "b32enc",
     "b64enc",
     "bcrypt",
-    "camelcase",
     "ceil",
     "date",
     "dateInZone",
@@ -50,7 +49,6 @@ const SCALARS: &[&str] = &[
     "snakecase",
     "toDate",
     "unixEpoch",
-    "untitle",
     "uuidv4",
     "derivePassword",
     "regexFind",
@@ -95,17 +93,17 @@ const SCALARS: &[&str] = &[
 
 impl Render {
     /// Calls a function.
-    pub(super) fn call(&mut self, name: &str, arguments: Vec<Value>, scope: &mut Scope, mark: Mark) -> Value {
+    pub(super) fn call(&mut self, name: &str, arguments: &[Value], scope: &mut Scope, mark: Mark) -> Value {
         let size: usize = arguments.iter().map(size_of).sum();
         if !self.spend(1 + size) {
             return Value::Unknown(Hides::Anything);
         }
         let known = self
-            .of_templates(name, &arguments, scope, mark)
-            .or_else(|| of_logic(name, &arguments))
-            .or_else(|| of_texts(name, &arguments, mark))
-            .or_else(|| self.of_collections(name, &arguments))
-            .or_else(|| self.of_changes(name, &arguments));
+            .of_templates(name, arguments, scope, mark)
+            .or_else(|| of_logic(name, arguments))
+            .or_else(|| of_texts(name, arguments, mark))
+            .or_else(|| self.of_collections(name, arguments))
+            .or_else(|| self.of_changes(name, arguments));
         match known {
             Some(value) => {
                 self.spend(1 + size_of(&value));
@@ -120,8 +118,10 @@ impl Render {
         Some(match (name, arguments) {
             ("include", [template, dot]) => {
                 let Value::Text(template) = template else { return None };
-                let text = self.deeper(|render| render.include(&template.plain(), dot)).flatten()?;
-                Value::Text(text)
+                match self.deeper(|render| render.include(&template.plain(), dot))? {
+                    Some(text) => Value::Text(text),
+                    None => self.not_there(),
+                }
             }
             ("tpl", [Value::Text(text), dot]) => Value::Text(self.tpl(text, dot)),
             ("tpl", [value, _]) if value.is_scalar() => Value::Text(value.print()),
@@ -132,7 +132,7 @@ impl Render {
             ("fail", _) => Value::text("", 0),
             ("toYaml" | "mustToYaml" | "toYamlPretty", [value]) => {
                 let mut text = Text::default();
-                let mut fuel = self.work.min(16 << 20);
+                let mut fuel = self.work.min(2 << 20);
                 value::to_yaml(value, 0, &mut fuel, &mut text);
                 self.spend(2 * text.len());
                 for piece in text.0.iter_mut().filter(|piece| piece.mark == 0) {
@@ -143,7 +143,7 @@ impl Render {
             // JSON is YAML; only that it stands on one line is lost where it is long.
             ("toJson" | "toPrettyJson" | "toRawJson" | "mustToJson", [value]) => {
                 let mut text = Text::default();
-                let mut fuel = self.work.min(16 << 20);
+                let mut fuel = self.work.min(2 << 20);
                 to_json(value, 0, &mut fuel, &mut text);
                 self.spend(text.len());
                 Value::Text(text)
@@ -214,12 +214,31 @@ impl Render {
                 }
                 Value::list(items.iter().filter(|item| item.truth() == Some(true)).cloned().collect())
             }
-            ("uniq" | "mustUniq", [list @ Value::List(_)]) => list.clone(),
+            ("uniq" | "mustUniq", [Value::List(items)]) if items.len() <= 100 => {
+                let mut left: Vec<Value> = Vec::new();
+                for item in items.iter() {
+                    let equal: Vec<_> = left.iter().map(|it| equal(it, item)).collect();
+                    if equal.contains(&None) {
+                        return None;
+                    }
+                    if !equal.contains(&Some(true)) {
+                        left.push(item.clone());
+                    }
+                }
+                Value::list(left)
+            }
             ("keys", [Value::Map(entries)]) => {
                 Value::list(entries.borrow().keys().map(|key| Value::text(key, 0)).collect())
             }
             ("values", [Value::Map(entries)]) => Value::list(entries.borrow().values().cloned().collect()),
-            ("sortAlpha", [list @ Value::List(_)]) => list.clone(),
+            ("sortAlpha", [Value::List(items)]) => {
+                let mut sorted: Vec<_> = items.iter().map(Value::print).collect();
+                if !sorted.iter().all(Text::is_known) {
+                    return None;
+                }
+                sorted.sort_by_key(Text::plain);
+                Value::list(sorted.into_iter().map(Value::Text).collect())
+            }
             ("has" | "mustHas", [item, Value::List(items)]) => {
                 let equal: Vec<_> = items.iter().map(|it| equal(it, item)).collect();
                 if equal.contains(&Some(true)) {
@@ -267,9 +286,9 @@ impl Render {
                 Value::list(items)
             }
             ("deepCopy" | "mustDeepCopy", [value]) => {
-                let mut fuel = self.work.min(16 << 20);
+                let mut fuel = self.work.min(2 << 20);
                 let copied = deep_copy(value, 0, &mut fuel);
-                self.spend(self.work.min(16 << 20).saturating_sub(fuel));
+                self.spend(self.work.min(2 << 20).saturating_sub(fuel));
                 copied
             }
             _ => return None,
@@ -466,6 +485,7 @@ fn integer(name: &str, values: &[Value]) -> Value {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
     if arguments.iter().any(|value| !value.is_scalar()) && !matches!(name, "join" | "printf" | "print") {
         return None;
@@ -489,6 +509,8 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
             text.append(last.indent(width));
             Value::Text(text)
         }
+        ("camelcase", 1) => Value::Text(last.map(camel_case)),
+        ("untitle", 1) => Value::Text(last.map(|it| it.split(' ').map(lower_first).collect::<Vec<_>>().join(" "))),
         ("lower", 1) => Value::Text(last.map(str::to_lowercase)),
         ("upper", 1) => Value::Text(last.map(str::to_uppercase)),
         ("printf", 1..) => Value::Text(printf(arguments, mark)?),
@@ -500,7 +522,9 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
                 return Some(Value::Unknown(Hides::Scalar)).filter(|_| arguments.iter().all(Value::is_scalar));
             }
             let mut text = Text::default();
-            arguments.iter().for_each(|it| text.append(it.print()));
+            for argument in arguments {
+                text.append(argument.print());
+            }
             Value::Text(text)
         }
         ("trimSuffix", 2) => Value::Text(trimmed(last, &text(0)?, false)),
@@ -558,7 +582,7 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
                 0,
             )
         }
-        ("split" | "splitList", 2) => split(name, &text(0)?, &last)?,
+        ("split" | "splitList", 2) => split(name, &text(0)?, &last),
         ("join", 2) => {
             let Some(Value::List(items)) = arguments.get(1) else { return None };
             let between = text(0)?;
@@ -577,6 +601,20 @@ fn of_texts(name: &str, arguments: &[Value], mark: Mark) -> Option<Value> {
         ("repeat", 2) => Value::Unknown(Hides::Scalar),
         _ => return None,
     })
+}
+
+/// `query_frontend` as `QueryFrontend`.
+fn camel_case(text: &str) -> String {
+    let words = text.split(['_', '-', ' ']).map(|word| {
+        let mut chars = word.chars();
+        chars.next().map(|first| first.to_uppercase().chain(chars).collect::<String>()).unwrap_or_default()
+    });
+    words.collect()
+}
+
+fn lower_first(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn quoted(mark: &str, arguments: &[Value]) -> Value {
@@ -618,17 +656,17 @@ fn trimmed(text: Text, part: &Text, is_prefix: bool) -> Text {
     }
 }
 
-fn split(name: &str, by: &Text, text: &Text) -> Option<Value> {
+fn split(name: &str, by: &Text, text: &Text) -> Value {
     if !by.is_known() || !text.is_known() || by.is_empty() {
-        return Some(Value::Unknown(Hides::Scalar));
+        return Value::Unknown(Hides::Scalar);
     }
     let (by, plain, mark) = (by.plain(), text.plain(), text.mark());
     let parts = plain.split(&by);
-    Some(if name == "splitList" {
+    if name == "splitList" {
         Value::list(parts.map(|part| Value::text(part, mark)).collect())
     } else {
         Value::map(parts.enumerate().map(|(at, part)| (format!("_{at}").into(), Value::text(part, mark))).collect())
-    })
+    }
 }
 
 /// Go's `Sprintf` for `%s`, `%v`, `%d`, `%t`, `%q` and `%%`.
@@ -674,13 +712,13 @@ fn printf(arguments: &[Value], mark: Mark) -> Option<Text> {
 
 fn equal(a: &Value, b: &Value) -> Option<bool> {
     match (a, b) {
-        (Value::Unknown(_), _) | (_, Value::Unknown(_)) => None,
         (Value::Text(a), Value::Text(b)) if a.is_known() && b.is_known() => Some(a.plain() == b.plain()),
-        (Value::Text(_), Value::Text(_)) => None,
         (Value::Number(a, ..), Value::Number(b, ..)) => Some((a - b).abs() == 0.0),
         (Value::Bool(a, _), Value::Bool(b, _)) => Some(a == b),
         (Value::Nothing, Value::Nothing) => Some(true),
-        (Value::List(_) | Value::Map(_), _) | (_, Value::List(_) | Value::Map(_)) => None,
+        (Value::Unknown(_) | Value::List(_) | Value::Map(_), _)
+        | (_, Value::Unknown(_) | Value::List(_) | Value::Map(_))
+        | (Value::Text(_), Value::Text(_)) => None,
         _ => Some(false),
     }
 }

@@ -11,7 +11,7 @@ use crate::manifest::{Found, Unreadable};
 use crate::source::{Place, Source, Span};
 
 /// How much merging the values of a chart may take.
-const MAX_MERGES: usize = 1 << 22;
+pub(super) const MAX_MERGES: usize = 1 << 16;
 /// How deep sub-charts nest.
 const MAX_CHARTS: usize = 16;
 
@@ -168,24 +168,47 @@ impl Package {
         let all = self.coalesced(values);
         let tags = all.field("tags");
         self.switch_off(&all, &tags, &mut Vec::new());
+        self.take_up(&mut MAX_MERGES.clone());
         self.coalesced(values)
     }
 
     fn coalesced(&self, values: &Value) -> Value {
         let entries = if let Value::Map(entries) = values { entries.borrow().clone() } else { Entries::new() };
-        Value::map(self.coalesce(&entries, &mut MAX_MERGES.clone()))
+        Value::map(self.coalesce(&entries, false, &mut MAX_MERGES.clone()))
     }
 
-    fn coalesce(&self, values: &Entries, fuel: &mut usize) -> Entries {
+    /// Where dependencies are declared, Helm makes the values of sub-charts defaults of the parent before anything else.
+    fn take_up(&mut self, fuel: &mut usize) {
+        for child in &mut self.children {
+            child.take_up(fuel);
+        }
+        if matches!(self.metadata.field("dependencies"), Value::List(_)) {
+            self.defaults = self.coalesce(&self.defaults, true, fuel);
+        }
+    }
+
+    /// `values` over those of the chart and its sub-charts; `keep` keeps what is null, for the next time.
+    fn coalesce(&self, values: &Entries, keep: bool, fuel: &mut usize) -> Entries {
         let is_child = |name: &str| self.children.iter().any(|child| child.name == name);
-        let mut entries = value::coalesce(values, &self.defaults, &is_child, fuel);
+        let mut entries = value::coalesce(values, &self.defaults, keep, &is_child, fuel);
         for child in &self.children {
             let block = match entries.get(child.name.as_str()) {
                 Some(Value::Map(block)) => block.borrow().clone(),
                 _ => Entries::new(),
             };
-            let block = with_globals(block, entries.get("global"), fuel);
-            entries.insert(child.name.as_str().into(), Value::map(child.coalesce(&block, fuel)));
+            let block = with_globals(block, entries.get("global"), keep, fuel);
+            let block = child.coalesce(&block, keep, fuel);
+            if let (Some(global), Some(own)) = (entries.get("global"), block.get("global")) {
+                let shared = shared(global, own);
+                entries.insert(Rc::from("global"), shared);
+            }
+            entries.insert(child.name.as_str().into(), Value::map(block));
+        }
+        let Some(global) = entries.get("global").cloned() else { return entries };
+        for child in &self.children {
+            if let Some(block @ Value::Map(_)) = entries.get(child.name.as_str()) {
+                block.insert("global", shared(&block.field("global"), &global));
+            }
         }
         entries
     }
@@ -215,13 +238,30 @@ impl Package {
 }
 
 /// A block of a sub-chart with the parent's `global` over its own.
-fn with_globals(mut block: Entries, global: Option<&Value>, fuel: &mut usize) -> Entries {
+fn with_globals(mut block: Entries, global: Option<&Value>, keep: bool, fuel: &mut usize) -> Entries {
     let empty = Value::map(Entries::new());
     let own = block.get("global").filter(|own| matches!(own, Value::Map(_))).unwrap_or(&empty);
     let merged = match global {
-        Some(global @ Value::Map(_)) => value::over_tables(own, global, fuel),
+        Some(global @ Value::Map(_)) => value::over_tables(own, global, keep, fuel),
         _ => own.clone(),
     };
     block.insert(Rc::from("global"), merged);
     block
+}
+
+/// A `global` whose tables two levels down are those of another: Helm copies one level for each sub-chart, and what is
+/// below is the same for the parent and all of them.
+fn shared(global: &Value, other: &Value) -> Value {
+    let Value::Map(tables) = global else { return global.clone() };
+    let share = |(name, table): (&Rc<str>, &Value)| {
+        let Value::Map(entries) = table else { return (Rc::clone(name), table.clone()) };
+        let theirs = other.field(name);
+        let entries = entries.borrow();
+        let below = entries.iter().map(|(key, value)| match (value, theirs.field(key)) {
+            (Value::Map(_), shared @ Value::Map(_)) => (Rc::clone(key), shared),
+            _ => (Rc::clone(key), value.clone()),
+        });
+        (Rc::clone(name), Value::map(below.collect()))
+    };
+    Value::map(tables.borrow().iter().map(share).collect())
 }

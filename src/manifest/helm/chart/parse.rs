@@ -18,8 +18,6 @@ pub(super) enum Node {
     Range(Pipe, Block, Block),
     /// `{{ template "name" pipe }}`
     Template(String, Option<Pipe>),
-    /// `break` or `continue`.
-    Jump,
 }
 
 /// Commands whose results are the last arguments of the next.
@@ -266,6 +264,15 @@ fn unescape(text: &str) -> Option<String> {
     Some(plain)
 }
 
+/// What an action is by its first word.
+enum Keyword {
+    Node(Node),
+    /// It defines a template and renders nothing.
+    Defined,
+    /// The word is a function.
+    None,
+}
+
 /// How a block ended: the tokens of `end` or `else …`, and where.
 type End = Option<(Vec<Token>, usize)>;
 
@@ -291,9 +298,13 @@ impl Parser {
                 if matches!(word.as_str(), "end" | "else") {
                     return Ok((Rc::new(nodes), Some((tokens, range.start))));
                 }
-                if let Some(node) = self.keyword(&word, &tokens, &range)? {
-                    nodes.extend(node);
-                    continue;
+                match self.keyword(&word, &tokens, &range)? {
+                    Keyword::Node(node) => {
+                        nodes.push(node);
+                        continue;
+                    }
+                    Keyword::Defined => continue,
+                    Keyword::None => {}
                 }
             }
             nodes.push(Node::Action(pipe(&tokens, range.start)?, range));
@@ -301,13 +312,8 @@ impl Parser {
         Ok((Rc::new(nodes), None))
     }
 
-    /// A node that begins with a keyword; `None` where the word is none.
-    fn keyword(
-        &mut self,
-        word: &str,
-        tokens: &[Token],
-        range: &std::ops::Range<usize>,
-    ) -> Result<Option<Option<Node>>, Error> {
+    /// The node that begins with a keyword.
+    fn keyword(&mut self, word: &str, tokens: &[Token], range: &std::ops::Range<usize>) -> Result<Keyword, Error> {
         let rest = tokens.get(1..).unwrap_or_default();
         let at = range.start;
         let node = match word {
@@ -317,7 +323,7 @@ impl Parser {
                 let body = self.body(at)?;
                 self.defines.push((name.clone(), body));
                 if word == "define" {
-                    return Ok(Some(None));
+                    return Ok(Keyword::Defined);
                 }
                 Node::Template(name, Some(pipe(rest, at)?))
             }
@@ -325,10 +331,13 @@ impl Parser {
                 let (name, rest) = name_of(rest, at)?;
                 Node::Template(name, if rest.is_empty() { None } else { Some(pipe(rest, at)?) })
             }
-            "break" | "continue" if rest.is_empty() => Node::Jump,
-            _ => return Ok(None),
+            // What follows would be decided by something that is not rendered.
+            "break" | "continue" if rest.is_empty() => {
+                return Err(Error(at, "`break` and `continue` are not followed here"));
+            }
+            _ => return Ok(Keyword::None),
         };
-        Ok(Some(Some(node)))
+        Ok(Keyword::Node(node))
     }
 
     fn deeper<T>(&mut self, at: usize, act: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
@@ -383,20 +392,20 @@ fn name_of(tokens: &[Token], at: usize) -> Result<(String, &[Token]), Error> {
 }
 
 fn pipe(tokens: &[Token], at: usize) -> Result<Pipe, Error> {
-    let mut reader = Tokens { tokens, next: 0, at };
+    let mut reader = Tokens { all: tokens, next: 0, at };
     let pipe = reader.pipe(0)?;
     if reader.peek().is_some() { Err(Error(at, "this action cannot be read")) } else { Ok(pipe) }
 }
 
 struct Tokens<'t> {
-    tokens: &'t [Token],
+    all: &'t [Token],
     next: usize,
     at: usize,
 }
 
 impl<'t> Tokens<'t> {
     fn peek(&self) -> Option<&'t Token> {
-        self.tokens.get(self.next)
+        self.all.get(self.next)
     }
 
     fn take(&mut self) -> Option<&'t Token> {
@@ -406,7 +415,7 @@ impl<'t> Tokens<'t> {
     }
 
     fn declared(&mut self) -> (Vec<String>, bool) {
-        match self.tokens.get(self.next..).unwrap_or_default() {
+        match self.all.get(self.next..).unwrap_or_default() {
             [Token::Variable(name), sign @ (Token::Declare | Token::Sign('=')), ..] => {
                 self.next += 2;
                 (vec![name.clone()], *sign == Token::Declare)

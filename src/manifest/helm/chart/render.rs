@@ -12,9 +12,20 @@ use crate::source::{Place, Source, Span};
 /// How deep includes, blocks and parentheses nest while rendering.
 const MAX_DEPTH: usize = 100;
 /// Steps and bytes that all templates of a chart may take together.
-const MAX_WORK: usize = 64 << 20;
+const MAX_WORK: usize = 24 << 20;
 /// Changes of mappings: each may nest one deeper.
 const MAX_CHANGES: usize = 2000;
+
+/// What most charts compose images with, for where the library is not in `charts/`: Bitnami's `common`.
+const COMMON: &str = r#"{{- define "common.images.image" -}}
+{{- $registry := default .imageRoot.registry ((.global).imageRegistry) -}}
+{{- $termination := .imageRoot.tag | toString -}}
+{{- if not .imageRoot.tag }}{{- if .chart }}{{- $termination = .chart.AppVersion | toString -}}{{- end -}}{{- end -}}
+{{- $separator := ":" -}}
+{{- if .imageRoot.digest }}{{- $separator = "@" -}}{{- $termination = .imageRoot.digest | toString -}}{{- end -}}
+{{- if $registry }}{{- printf "%s/%s%s%s" $registry .imageRoot.repository $separator $termination -}}
+{{- else -}}{{- printf "%s%s%s" .imageRoot.repository $separator $termination -}}{{- end -}}
+{{- end -}}"#;
 
 /// Where the text of a template stands.
 #[derive(Clone)]
@@ -60,7 +71,7 @@ pub(super) struct Render {
 
 impl Render {
     pub(super) fn new(marks: Marks) -> Self {
-        Self {
+        let mut render = Self {
             marks,
             templates: HashMap::new(),
             is_uncertain: false,
@@ -71,7 +82,9 @@ impl Render {
             depth: 0,
             marked: HashMap::new(),
             files: HashMap::new(),
-        }
+        };
+        render.built_in(COMMON);
+        render
     }
 
     /// Takes a file of templates under the name Helm gives it.
@@ -97,6 +110,22 @@ impl Render {
     pub(super) fn include(&mut self, name: &str, dot: &Value) -> Option<Text> {
         let template = self.templates.get(name)?.clone();
         Some(self.render(template, dot))
+    }
+
+    /// What a template renders that is in no file: it is one of a sub-chart that is missing, which is reported, or else
+    /// Helm renders nothing. Images that it is given in values are not seen.
+    pub(super) fn not_there(&mut self) -> Value {
+        self.is_uncertain = true;
+        self.is_doubled = true;
+        Value::Unknown(Hides::Scalar)
+    }
+
+    /// Takes a template that no file of the chart holds.
+    fn built_in(&mut self, text: &'static str) {
+        let Ok(parsed) = parse::parse(text) else { return };
+        for (name, body) in parsed.defines {
+            self.templates.insert(name, Named { body, text: text.into(), written: Written::Value(0) });
+        }
     }
 
     fn render(&mut self, template: Named, dot: &Value) -> Text {
@@ -177,11 +206,13 @@ impl Render {
             }
             Node::Template(name, pipe) => {
                 let dot = pipe.as_ref().map_or(Value::Nothing, |pipe| self.pipe(pipe, scope, 0));
-                let text = self.deeper(|render| render.include(name, &dot)).flatten();
-                out.append(text.unwrap_or_else(|| Text::new(&ANYTHING.to_string(), 0)));
+                let text = self.deeper(|render| render.include(name, &dot));
+                out.append(match text {
+                    Some(Some(text)) => text,
+                    Some(None) => self.not_there().print(),
+                    None => Text::new(&ANYTHING.to_string(), 0),
+                });
             }
-            // What follows is rendered too: more than Helm renders, never less.
-            Node::Jump => self.is_doubled = true,
         }
     }
 
@@ -269,13 +300,7 @@ impl Render {
             }
             Value::Nothing => Vec::new(),
             _ => {
-                self.is_doubled = true;
-                let before = scope.variables.clone();
-                self.uncertain += 1;
-                self.turn(pipe, (Value::Unknown(Hides::Scalar), Value::Unknown(Hides::Anything)), body, scope, out);
-                self.block(other, scope, out);
-                self.uncertain -= 1;
-                join(scope, &before);
+                self.unknown_range(pipe, body, other, scope, out);
                 return;
             }
         };
@@ -285,6 +310,29 @@ impl Render {
         for item in items {
             self.turn(pipe, item, body, scope, out);
         }
+    }
+
+    /// A `range` over what is not known: none, one or many turns. Turns are taken until one changes no variable.
+    fn unknown_range(&mut self, pipe: &Pipe, body: &Block, other: &Block, scope: &mut Scope, out: &mut Text) {
+        const TURNS: usize = 6;
+        self.is_doubled = true;
+        self.uncertain += 1;
+        self.block(other, scope, out);
+        for turn in 0..TURNS {
+            let before = scope.variables.clone();
+            let item = (Value::Unknown(Hides::Scalar), Value::Unknown(Hides::Anything));
+            self.turn(pipe, item, body, scope, out);
+            join(scope, &before);
+            let is_settled =
+                |(a, b): (&(String, Value), &(String, Value))| a.1.is_same(&b.1) || a.1.is_equally_unknown(&b.1);
+            if scope.variables.iter().zip(&before).all(is_settled) {
+                break;
+            }
+            if turn + 1 == TURNS {
+                scope.variables.iter_mut().for_each(|(_, value)| *value = Value::Unknown(Hides::Anything));
+            }
+        }
+        self.uncertain -= 1;
     }
 
     /// One turn of a `range`.
@@ -334,7 +382,7 @@ impl Render {
         let mut arguments: Vec<Value> = rest.iter().map(|it| self.operand(it, scope, mark)).collect();
         arguments.extend(last);
         match first {
-            Operand::Function(name) => self.call(name, arguments, scope, mark),
+            Operand::Function(name) => self.call(name, &arguments, scope, mark),
             Operand::Fields(of, names) if !arguments.is_empty() => self.method(of, names, &arguments, scope, mark),
             _ => self.operand(first, scope, mark),
         }
@@ -342,14 +390,12 @@ impl Render {
 
     /// `.Files.Get "x"`, `.Capabilities.APIVersions.Has "x"`.
     fn method(&mut self, of: &Operand, names: &[String], arguments: &[Value], scope: &mut Scope, mark: Mark) -> Value {
-        if let ([.., files, get], [Value::Text(path)]) = (names, arguments)
+        if let ([.., files, method], [Value::Text(path)]) = (names, arguments)
             && files == "Files"
-            && get == "Get"
-            && let Some(source) = self.files.get(&path.plain()).cloned()
-            && self.spend(source.text().len())
+            && path.is_known()
+            && let Some(value) = self.file(method, &path.plain())
         {
-            let mark = self.marks.add(Place::new(&source, Span::new(0, source.text().len())), Writer::Template, None);
-            return Value::text(source.text(), mark);
+            return value;
         }
         match self.operand(of, scope, mark) {
             value if names.iter().any(|name| name == "Files") => {
@@ -363,6 +409,30 @@ impl Render {
         }
     }
 
+    /// What a method of `.Files` gives: the text of a file, the files that a pattern matches.
+    fn file(&mut self, method: &str, path: &str) -> Option<Value> {
+        let is_match: Box<dyn Fn(&str) -> bool> = match method {
+            "Get" => Box::new(|it| it == path),
+            "Glob" => {
+                let glob = globset::GlobBuilder::new(path).literal_separator(true).build().ok()?.compile_matcher();
+                Box::new(move |it| glob.is_match(it))
+            }
+            _ => return None,
+        };
+        let mut entries = Entries::new();
+        let files: Vec<_> =
+            self.files.iter().filter(|(it, _)| is_match(it)).map(|(path, it)| (path.clone(), Arc::clone(it))).collect();
+        for (path, source) in files {
+            if !self.spend(source.text().len()) {
+                return None;
+            }
+            let place = Place::new(&source, Span::new(0, source.text().len()));
+            let mark = self.marks.add(place, Writer::Template, None);
+            entries.insert(path.into(), Value::text(source.text(), mark));
+        }
+        if method == "Get" { entries.into_values().next() } else { Some(Value::map(entries)) }
+    }
+
     fn operand(&mut self, operand: &Operand, scope: &mut Scope, mark: Mark) -> Value {
         match operand {
             Operand::Text(text) => Value::text(text, mark),
@@ -374,7 +444,7 @@ impl Render {
                 let variable = scope.variables.iter().rev().find(|(it, _)| it == name);
                 variable.map_or(Value::Unknown(Hides::Anything), |(_, value)| value.clone())
             }
-            Operand::Function(name) => self.call(name, Vec::new(), scope, mark),
+            Operand::Function(name) => self.call(name, &[], scope, mark),
             Operand::Group(pipe) => self.pipe(pipe, scope, mark),
             Operand::Fields(of, names) => {
                 let value = self.operand(of, scope, mark);

@@ -118,7 +118,7 @@ impl Reading {
                 let place = place.unwrap_or_else(|| super::start_of(source));
                 let why = format!("what this renders cannot be told here: {WAY_OUT}");
                 let written = place.text().lines().next().unwrap_or_default().to_owned();
-                let image = unresolved(place, "", &written, &why);
+                let image = unresolved(&place, "", &written, &why);
                 let is_known = |it: &LocatedImage| key_of(&it.place) == key_of(&image.place);
                 if !self.found.images.iter().any(is_known) {
                     self.found.images.push(image);
@@ -171,8 +171,15 @@ impl Reading {
     /// Images in the values that no template shows: reported where it is not certain that nothing deploys them.
     pub(super) fn values(&mut self, values: &Value, package: &Package, render: &Render) {
         let mut text = Text::default();
-        value::to_yaml(values, 0, &mut (64 << 20), &mut text);
+        value::to_yaml(values, 0, &mut (4 << 20), &mut text);
         let rendered = Rendered::new(text);
+        if render.is_uncertain && rendered.text.contains(ANYTHING) {
+            self.found.unreadable.push(Unreadable {
+                place: super::start_of(&self.chart),
+                message: "the values of this chart are too many to be judged here".to_owned(),
+                help: Some(WAY_OUT.to_owned()),
+            });
+        }
         let source = Source::new("values.yaml", rendered.text.as_str());
         let tree = Tree::yaml(source.text());
         let mut inside = Found::default();
@@ -220,7 +227,6 @@ impl Reading {
             // A chart is judged as a whole: what stands in another file is named with it.
             image.related.retain(|related| key_of(&related.place) != key_of(&image.place));
         }
-        drop(self.chart);
         found
     }
 }
@@ -247,7 +253,9 @@ fn marks_value(piece: &Piece, marks: &Marks) -> bool {
 /// The scalar of the values that carries the digest, else the last one that the environment gives, else the last one.
 fn decider<'m>(parts: &[(&Piece, &'m Origin)]) -> Option<&'m Origin> {
     let values = || parts.iter().filter(|(_, origin)| is_value(origin));
-    let digest = values().find(|(piece, _)| piece.text.contains("sha256:") || piece.text.contains("sha512:"));
+    let is_hex = |text: &str| text.len() >= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_digest = |text: &str| text.contains("sha256:") || text.contains("sha512:") || is_hex(text);
+    let digest = values().rfind(|(piece, _)| is_digest(&piece.text));
     let environment = || values().rfind(|(_, origin)| origin.writer == Writer::Environment);
     digest.or_else(environment).or_else(|| values().next_back()).map(|(_, origin)| *origin)
 }

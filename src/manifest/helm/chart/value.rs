@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -164,6 +165,11 @@ impl Value {
         }
     }
 
+    /// Whether nothing is known of both, to the same degree.
+    pub(super) fn is_equally_unknown(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Unknown(a), Self::Unknown(b)) if a == b)
+    }
+
     /// What it is where it may be either.
     pub(super) fn either(self, other: &Self) -> Self {
         if self.is_same(other) {
@@ -190,9 +196,12 @@ pub(super) fn number(value: f64, is_integer: bool) -> String {
     if value == 0.0 { "0".to_owned() } else { format!("{value}") }
 }
 
+/// The mark of a scalar by its span and its field.
+type MarkOf<'m> = dyn FnMut(Span, &str) -> Mark + 'm;
+
 /// Reads YAML as Helm does: YAML 1.1 without dates, every number a floating point number.
 pub(super) struct Reader<'m> {
-    mark: Box<dyn FnMut(Span, &str) -> Mark + 'm>,
+    mark: Box<MarkOf<'m>>,
     /// Collections by node: one that aliases name is read once.
     read: HashMap<u32, Value>,
 }
@@ -346,9 +355,15 @@ pub(super) fn over(base: &Value, values: &Value, fuel: &mut usize) -> Value {
     Value::map(entries)
 }
 
-/// `values` over `defaults`, as Helm coalesces them: a table stays one, `null` removes; `keep` keeps it for the values
-/// of a sub-chart, which are coalesced again with its own.
-pub(super) fn coalesce(values: &Entries, defaults: &Entries, keep: &dyn Fn(&str) -> bool, fuel: &mut usize) -> Entries {
+/// `values` over `defaults`, as Helm coalesces them: a table stays one, `null` removes. `keep` keeps what is null, for
+/// the values of sub-charts (`is_child`), which are coalesced again with their own.
+pub(super) fn coalesce(
+    values: &Entries,
+    defaults: &Entries,
+    keep: bool,
+    is_child: &dyn Fn(&str) -> bool,
+    fuel: &mut usize,
+) -> Entries {
     let mut entries = values.clone();
     for (name, default) in defaults {
         *fuel = fuel.saturating_sub(1);
@@ -356,17 +371,21 @@ pub(super) fn coalesce(values: &Entries, defaults: &Entries, keep: &dyn Fn(&str)
             entries.insert(Rc::clone(name), Value::Unknown(Hides::Anything));
             continue;
         }
-        let keeps = keep(name);
         match values.get(name) {
-            None => {
+            None if keep => {
                 entries.insert(Rc::clone(name), default.clone());
             }
-            Some(Value::Nothing) if !keeps => {
+            None if matches!(default, Value::Nothing) => {}
+            None => {
+                entries.insert(Rc::clone(name), without_nothing(default, fuel));
+            }
+            Some(Value::Nothing) if !keep => {
                 entries.remove(name);
             }
             Some(Value::Map(upper)) => {
                 if let Value::Map(lower) = default {
-                    let merged = coalesce(&upper.borrow(), &lower.borrow(), &|_| keeps, fuel);
+                    let keep = keep || is_child(name);
+                    let merged = coalesce(&upper.borrow(), &lower.borrow(), keep, &|_| false, fuel);
                     entries.insert(Rc::clone(name), Value::map(merged));
                 }
             }
@@ -374,6 +393,18 @@ pub(super) fn coalesce(values: &Entries, defaults: &Entries, keep: &dyn Fn(&str)
         }
     }
     entries
+}
+
+/// A table without what is null in it and in the tables below.
+fn without_nothing(value: &Value, fuel: &mut usize) -> Value {
+    let Value::Map(entries) = value else { return value.clone() };
+    *fuel = fuel.saturating_sub(entries.borrow().len());
+    if *fuel == 0 {
+        return Value::Unknown(Hides::Anything);
+    }
+    let entries = entries.borrow();
+    let left = entries.iter().filter(|(_, value)| !matches!(value, Value::Nothing));
+    Value::map(left.map(|(name, value)| (Rc::clone(name), without_nothing(value, fuel))).collect())
 }
 
 /// Whether a scalar of a list or a mapping must be quoted to stay a text in YAML.
@@ -454,7 +485,10 @@ fn escape(text: &str) -> String {
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
-            c if c.is_control() => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() => {
+                // Writing to a string cannot fail.
+                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+            }
             c => escaped.push(c),
         }
     }
@@ -467,7 +501,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// A parent's `global` over that of a sub-chart: a table is never replaced by something else.
-pub(super) fn over_tables(own: &Value, global: &Value, fuel: &mut usize) -> Value {
+pub(super) fn over_tables(own: &Value, global: &Value, keep: bool, fuel: &mut usize) -> Value {
     let (Value::Map(lower), Value::Map(upper)) = (own, global) else { return own.clone() };
     let mut entries = lower.borrow().clone();
     for (name, value) in upper.borrow().iter() {
@@ -477,10 +511,10 @@ pub(super) fn over_tables(own: &Value, global: &Value, fuel: &mut usize) -> Valu
         }
         match (entries.get(name), value) {
             (Some(Value::Map(below)), Value::Map(above)) => {
-                let merged = coalesce(&above.borrow(), &below.borrow(), &|_| false, fuel);
+                let merged = coalesce(&above.borrow(), &below.borrow(), keep, &|_| false, fuel);
                 entries.insert(Rc::clone(name), Value::map(merged));
             }
-            (Some(Value::Map(_)), _) => {}
+            (Some(Value::Map(_)), _) | (Some(_), Value::Map(_)) => {}
             _ => {
                 entries.insert(Rc::clone(name), value.clone());
             }
