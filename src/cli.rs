@@ -46,7 +46,7 @@ pub(crate) enum Command {
         input: Input,
         #[command(flatten)]
         common: Common,
-        /// List stage names, `scratch` and images that are built where they are deployed, too
+        /// List stage names, `scratch`, images that are built where they are deployed and parts of references, too
         #[arg(long)]
         all: bool,
     },

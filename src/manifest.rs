@@ -43,6 +43,12 @@ pub struct Kind {
     pub files: &'static str,
     /// Which images are located, for people.
     pub reads: &'static str,
+    /// What is filled in and followed, for people.
+    pub decided: &'static str,
+    /// What nothing in the repository decides, and the way out, for people.
+    pub unresolved: &'static str,
+    /// Files that show it: path and text.
+    pub example: &'static [(&'static str, &'static str)],
     /// How it is read.
     pub reader: Reader,
 }
@@ -187,6 +193,9 @@ pub struct LocatedImage {
     pub variable: bool,
     /// The same service is built (`build:`).
     pub built: bool,
+    /// A part of a reference whose rest is not in this file: a tag over a chart's own values. It is judged, and is no
+    /// reference to list.
+    pub partial: bool,
     /// Places that took part: the line that declares a variable, the base of an override.
     pub related: Vec<Related>,
 }
@@ -251,6 +260,7 @@ impl LocatedImage {
             state,
             variable: false,
             built: false,
+            partial: false,
             related: Vec::new(),
         }
     }
@@ -319,7 +329,7 @@ impl Unreadable {
 }
 
 /// Everything found in one file.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Found {
     pub images: Vec<LocatedImage>,
     pub unreadable: Vec<Unreadable>,

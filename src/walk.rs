@@ -78,6 +78,12 @@ impl Workspace {
         Ok(self.met(absolute, true))
     }
 
+    /// The file or folder at a path from the root; `None` where nothing is there.
+    pub fn at(&self, relative: &str) -> Option<Met> {
+        let absolute = normalize(&self.root.join(relative.trim_start_matches('/')));
+        absolute.symlink_metadata().is_ok().then(|| self.met(absolute, true))
+    }
+
     fn met(&self, absolute: PathBuf, link: bool) -> Met {
         let relative = slashes(absolute.strip_prefix(&self.root).unwrap_or(&absolute));
         Met { relative, shown: self.shown(&absolute), absolute, link }

@@ -17,7 +17,7 @@ pub(crate) fn run(input: &Input, common: &Common, all: bool) -> anyhow::Result<u
     };
     let mut judged = Setup::new(common, true)?.judge(input)?;
     if !all {
-        judged.images.retain(|image| !matches!(image.state, State::Local | State::Built));
+        judged.images.retain(|image| !image.partial && !matches!(image.state, State::Local | State::Built));
     }
     super::emit(&format(&judged.images, &common.style()), common.output.as_deref())?;
     let mut status = CLEAN;

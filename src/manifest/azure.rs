@@ -12,6 +12,23 @@ pub static KIND: Kind = Kind {
     title: "Azure Container Apps, Container Instances and ARM templates",
     files: "YAML and JSON with `properties.template.containers` or `properties.containers`, ARM deployment templates",
     reads: "`image` of containers and init containers",
+    decided: "nothing is filled in, the text is deployed as it stands",
+    unresolved: "expressions of a template (`[parameters('image')]`), whether or not the parameter has a default, and \
+            variables in the text (`${ }`, `$( )`): write the image out with its digest",
+    example: &[(
+        "app.yaml",
+        "properties:
+  template:
+    initContainers:
+    - name: migrate
+      image: ghcr.io/org/migrate:1.2.3
+    containers:
+    - name: web
+      image: ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+    - name: proxy
+      image: ghcr.io/org/proxy:${VERSION}
+",
+    )],
     reader: Reader::Document(read),
 };
 
@@ -21,6 +38,24 @@ pub static PIPELINE: Kind = Kind {
     title: "Azure Pipelines",
     files: "`azure-pipelines*.yml`, `.azure-pipelines/`, and YAML with `resources.containers`",
     reads: "`resources.containers[].image`, `container` of jobs",
+    decided: "the `container` of a job that names an entry of `resources.containers` is the image there",
+    unresolved: "variables and template expressions (`$(…)`, `${{ }}`, `$[ ]`), also those that the file itself sets: \
+            write the image out with its digest under `resources.containers`",
+    example: &[(
+        "azure-pipelines.yml",
+        "resources:
+  containers:
+  - container: build
+    image: ghcr.io/org/build:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+jobs:
+- job: build
+  container: build
+- job: test
+  container: ghcr.io/org/test:1.2.3
+- job: lint
+  container: ghcr.io/org/lint:$(version)
+",
+    )],
     reader: Reader::Document(read_pipeline),
 };
 

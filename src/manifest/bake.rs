@@ -18,6 +18,28 @@ pub static KIND: Kind = Kind {
     title: "Docker Bake files",
     files: "`docker-bake.hcl`, `docker-bake.*.hcl`, `*.bake.hcl`",
     reads: "`docker-image://…` in the `contexts` of targets",
+    decided: "variables by their `default` and names that are set at the top of the same file; a context is read as \
+            an image where its text, as written or with these filled in, begins with `docker-image://`",
+    unresolved: "a variable without a default or of another file, functions and conditions inside the text: write the \
+            image out with its digest, or give the variable a default with one",
+    example: &[(
+        "docker-bake.hcl",
+        r#"variable "BASE" {
+  default = "1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0"
+}
+
+variable "TOOLS" {}
+
+target "web" {
+  contexts = {
+    base  = "docker-image://ghcr.io/org/base:${BASE}"
+    node  = "docker-image://ghcr.io/org/node:22.1.0"
+    tools = "docker-image://ghcr.io/org/tools:${TOOLS}"
+    src   = "target:src"
+  }
+}
+"#,
+    )],
     reader: Reader::Text { claims: is_named, read },
 };
 
@@ -27,6 +49,13 @@ pub static JSON: Kind = Kind {
     title: "Docker Bake files in JSON",
     files: "`docker-bake.json`, `docker-bake.*.json`",
     reads: "`docker-image://…` in the `contexts` of targets",
+    decided: "nothing is filled in, the text is taken as it stands",
+    unresolved: "a variable in the text (`${ }`): write the image out with its digest",
+    example: &[(
+        "docker-bake.json",
+        r#"{"target": {"web": {"contexts": {"base": "docker-image://ghcr.io/org/base:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0"}}}}
+"#,
+    )],
     reader: Reader::Document(read_json),
 };
 

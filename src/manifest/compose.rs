@@ -23,6 +23,30 @@ pub static KIND: Kind = Kind {
             `docker-stack*.yml`, `*.stack.yml` also without",
     reads: "`services.*.image` after anchors, merge keys, `extends` and variables (defaults and `.env`); `build` without \
             an image; volumes of `type: image`; `docker-image://` build contexts; images of lifecycle hooks",
+    decided: "variables by the `.env` file beside the manifest, then by the default in the text (`${TAG:-1.2.3}`); \
+            anchors, merge keys and `extends`, also into other files of the repository; a service with `build` and no \
+            image is built on deployment",
+    unresolved: "a variable with neither a default nor a committed value (`${TAG}`, `${TAG:?}`), `extends` of a file \
+            that is not there: commit the value in `.env`, give a default with a digest, or name the stack with its \
+            `env-file` under `stacks` of the configuration",
+    example: &[
+        (
+            ".env",
+            "WEB=1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+",
+        ),
+        (
+            "compose.yml",
+            "services:
+  web:
+    image: ghcr.io/org/web:${WEB}
+  worker:
+    image: ghcr.io/org/worker:${WORKER:-1.2.3}
+  proxy:
+    image: ghcr.io/org/proxy:${PROXY}
+",
+        ),
+    ],
     reader: Reader::Document(read),
 };
 

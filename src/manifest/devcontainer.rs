@@ -11,6 +11,25 @@ pub static KIND: Kind = Kind {
     title: "Development containers",
     files: "`devcontainer.json`, `.devcontainer.json`, files in `.devcontainer/`",
     reads: "`image`; `build` and `dockerFile` are built where they run",
+    decided: "nothing is filled in, the text is used as it stands; features are artifacts, not images",
+    unresolved: "a variable in the text (`${localEnv:…}`): write the image out with its digest",
+    example: &[
+        (
+            ".devcontainer/devcontainer.json",
+            r#"{"image": "ghcr.io/org/dev:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0"}
+"#,
+        ),
+        (
+            ".devcontainer/data/devcontainer.json",
+            r#"{"image": "ghcr.io/org/dev-data:1.2.3"}
+"#,
+        ),
+        (
+            ".devcontainer/web/devcontainer.json",
+            r#"{"image": "ghcr.io/org/dev-web:${localEnv:TAG}"}
+"#,
+        ),
+    ],
     reader: Reader::Document(read),
 };
 

@@ -26,6 +26,21 @@ pub static KIND: Kind = Kind {
     files: "files with `Dockerfile` or `Containerfile` in their name: `Dockerfile.prod`, `app.Dockerfile`",
     reads: "`FROM`, with `ARG` defaults filled in, `COPY --from`, `RUN --mount=from=…`, both also after `ONBUILD`, and \
             `# syntax=`; stages of the same file, `scratch` and heredoc bodies are told apart",
+    decided: "`ARG` above the first `FROM` by its default; names of stages, `scratch` and numbers of stages come from \
+            no registry",
+    unresolved: "an `ARG` without a default or below the first `FROM`, the platform (`TARGETARCH`), operators that \
+            cut or replace text, variables in `COPY --from` and `RUN --mount=from=…`, templates (`{{ }}`, `<% %>`): \
+            give the `ARG` a default with a digest, and name a stage that begins with it where files are taken from",
+    example: &[(
+        "Dockerfile",
+        "ARG RUNTIME=ghcr.io/org/runtime:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+ARG TOOLS
+FROM ghcr.io/org/go:1.2.3 AS build
+FROM ghcr.io/org/tools:$TOOLS AS tools
+FROM $RUNTIME
+COPY --from=build /app /app
+",
+    )],
     reader: Reader::Text { claims, read },
 };
 

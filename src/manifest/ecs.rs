@@ -13,6 +13,22 @@ pub static KIND: Kind = Kind {
     title: "Amazon ECS task definitions",
     files: "YAML and JSON with `containerDefinitions` or `containerProperties`, Copilot manifests",
     reads: "`image` of container definitions and Batch jobs, `image.location` and sidecars of Copilot services",
+    decided: "nothing is filled in, the text is deployed as it stands; what a Copilot manifest builds is built on \
+            deployment",
+    unresolved: "placeholders and variables in the text (`<IMAGE1_NAME>`, `${ }`): write the image out with its \
+            digest, or check the rendered task definition (`… | digest-gate check -`)",
+    example: &[(
+        "task-definition.json",
+        r#"{
+  "family": "web",
+  "containerDefinitions": [
+    {"name": "web", "image": "ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0"},
+    {"name": "worker", "image": "ghcr.io/org/worker:1.2.3"},
+    {"name": "proxy", "image": "<IMAGE1_NAME>"}
+  ]
+}
+"#,
+    )],
     reader: Reader::Document(read_task),
 };
 
@@ -22,6 +38,28 @@ pub static TEMPLATE: Kind = Kind {
     title: "CloudFormation, SAM and CDK templates",
     files: "YAML and JSON with `Resources` of types `AWS::…`",
     reads: "images of ECS, Batch, App Runner, Lambda and SageMaker resources, through `Sub`, `Ref`, `Join` and `If`",
+    decided: "parameters by their `Default`, through `Ref`, `Sub` and `Join`; of an `If` both branches, for either \
+            can be deployed",
+    unresolved: "a parameter without a default or from the parameter store, pseudo parameters (`AWS::AccountId`), all \
+            other functions (`ImportValue`, `GetAtt`, `FindInMap`): write the image out with its digest, or give the \
+            parameter a default with one",
+    example: &[(
+        "template.yaml",
+        "Parameters:
+  Tag: {Type: String, Default: '1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0'}
+Resources:
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+      - Name: web
+        Image: !Sub 'ghcr.io/org/web:${Tag}'
+      - Name: worker
+        Image: ghcr.io/org/worker:1.2.3
+      - Name: proxy
+        Image: !Sub '${AWS::AccountId}.dkr.ecr.eu-west-1.amazonaws.com/proxy:1.2.3'
+",
+    )],
     reader: Reader::Document(read_template),
 };
 

@@ -1,6 +1,7 @@
 //! YAML inside a scalar: read as a document of its own, and put back to where it stands in the file.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Document, Found, Unreadable};
 use crate::source::{Place, Source, Span};
@@ -36,11 +37,8 @@ pub(super) fn read(
 
 /// Moves what was found in the text of `scalar` to the file.
 pub(super) fn take(document: &Document<'_>, scalar: Node<'_>, field: &str, inside: Found, found: &mut Found) {
-    let lines = Lines::of(scalar);
-    let place = |place: &Place| {
-        let span = lines.as_ref().and_then(|lines| lines.span(place.span)).unwrap_or_else(|| scalar.span());
-        Place::new(document.source, span)
-    };
+    let of_span = place(document.source, scalar);
+    let place = |place: &Place| of_span(place.span);
     for mut image in inside.images {
         image.place = place(&image.place);
         for related in &mut image.related {
@@ -52,6 +50,15 @@ pub(super) fn take(document: &Document<'_>, scalar: Node<'_>, field: &str, insid
     for mut unreadable in inside.unreadable {
         unreadable.place = place(&unreadable.place);
         found.unreadable.push(unreadable);
+    }
+}
+
+/// Where a span of the text of `scalar` stands in the file: at its exact bytes, else at the whole scalar.
+pub(super) fn place<'t>(source: &'t Arc<Source>, scalar: Node<'t>) -> impl Fn(Span) -> Place + 't {
+    let lines = Lines::of(scalar);
+    move |span| {
+        let span = lines.as_ref().and_then(|lines| lines.span(span)).unwrap_or_else(|| scalar.span());
+        Place::new(source, span)
     }
 }
 

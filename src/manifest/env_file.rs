@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::interpolate::{Lookup, Undecided, Value, interpolate};
 use crate::source::{Place, Source, Span};
 
-/// The largest env file that is read; it is read again for each manifest beside it.
+/// The largest env file that is read; it may be read again for each manifest beside it.
 const MAX_LENGTH: usize = 64 << 10;
 /// Most bytes that variables may add to the values of one file.
 const MAX_EXPANDED: usize = 64 << 10;
@@ -25,12 +25,12 @@ pub(crate) struct EnvFile {
 impl EnvFile {
     /// Reads a file. What Compose refuses decides no variable.
     pub(crate) fn parse(source: &Arc<Source>) -> Self {
-        Self::parse_with(source, &|_| Ok(None))
+        Self::parse_with(source, &|_| Ok(None), &|_| Ok(None))
     }
 
-    /// Reads a file whose values may use variables that are set elsewhere.
-    pub(crate) fn parse_with(source: &Arc<Source>, outer: &Lookup<'_>) -> Self {
-        let mut parser = Parser { source, at: 0, file: Self::default(), outer, left: MAX_EXPANDED };
+    /// Reads a file whose values may use variables of an including project, which win, and of earlier env files.
+    pub(crate) fn parse_with(source: &Arc<Source>, outer: &Lookup<'_>, earlier: &Lookup<'_>) -> Self {
+        let mut parser = Parser { source, at: 0, file: Self::default(), outer, earlier, left: MAX_EXPANDED };
         let text = source.text();
         if text.len() > MAX_LENGTH {
             parser.file.problem = Some(format!("`{}` is larger than {MAX_LENGTH} bytes", source.path()));
@@ -59,8 +59,8 @@ struct Parser<'a> {
     source: &'a Arc<Source>,
     at: usize,
     file: EnvFile,
-    /// What the file does not set itself.
     outer: &'a Lookup<'a>,
+    earlier: &'a Lookup<'a>,
     /// Bytes that variables may still add.
     left: usize,
 }
@@ -158,9 +158,15 @@ impl<'a> Parser<'a> {
     }
 
     fn get(&self, name: &str) -> Result<Option<Value>, String> {
-        match self.file.get(name)? {
-            None => (self.outer)(name),
-            found => Ok(found),
+        if let Some(value) = (self.outer)(name)? {
+            return Ok(Some(value));
+        }
+        match (self.file.get(name)?, (self.earlier)(name)?) {
+            (Some(own), Some(earlier)) if own.text != earlier.text => Err(format!(
+                "releases of Compose disagree whether `{name}` in `{}` is its own or that of an earlier env file",
+                self.source.path()
+            )),
+            (own, earlier) => Ok(own.or(earlier)),
         }
     }
 

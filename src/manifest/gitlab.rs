@@ -15,6 +15,23 @@ pub static KIND: Kind = Kind {
     title: "GitLab CI",
     files: "`*.gitlab-ci.yml`, `.gitlab-ci.yml`, folders `.gitlab/ci/`, and YAML with `stages` and jobs with `script`",
     reads: "`image` and `services` at the top, under `default` and in each job, through `variables` of the file",
+    decided: "`$NAME` and `${NAME}` by the `variables` of the job, then by those of the file, also where these name \
+            one another",
+    unresolved: "variables that nothing in the file sets (`$CI_REGISTRY`, those of the project), inputs (`$[[ ]]`), \
+            `!reference`: write the image out with its digest, or set the variable in the file",
+    example: &[(
+        ".gitlab-ci.yml",
+        "variables:
+  TAG: 1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+build:
+  image: ghcr.io/org/build:$TAG
+  script: make
+test:
+  image: ghcr.io/org/test:1.2.3
+  services: ['$CI_REGISTRY/org/db:1.2.3']
+  script: make test
+",
+    )],
     reader: Reader::Document(read),
 };
 

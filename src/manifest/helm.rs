@@ -26,6 +26,25 @@ pub static KIND: Kind = Kind {
             `values`; the values in Flux `HelmRelease`, k3s `HelmChart` and Argo CD `Application` objects",
     reads: "`repository` or `image` with `registry`, `tag` and `digest` (also `sha`, `version`, `hub`, `imageTag`), \
             `image` and keys ending in `Image` with a whole reference, containers and objects in values",
+    decided: "the parts of an image are put together, with the registry that `global` gives; an image without a tag \
+            in the chart's own `values.yaml` has the `appVersion` of the `Chart.yaml` beside it",
+    unresolved: "a `tag` alone over the values of a chart, a digest that the chart chooses among several, `{{ }}` in \
+            a value: give `digest` beside the tag, or name the chart with its values under `charts` of the \
+            configuration, or check what is rendered (`helm template … | digest-gate check -`)",
+    example: &[(
+        "values-prod.yaml",
+        "web:
+  image:
+    registry: ghcr.io
+    repository: org/web
+    tag: 1.2.3
+    digest: sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+worker:
+  image: {repository: ghcr.io/org/worker, tag: 1.2.3}
+proxy:
+  image: {tag: 1.2.3}
+",
+    )],
     reader: Reader::Document(read),
 };
 
@@ -337,7 +356,9 @@ impl<'d, 't> Walk<'d, 't> {
             ),
             Form::SeveralDigests => State::unresolved("the chart chooses between several digests"),
         };
+        let partial = parts.form() == Form::TagAlone;
         let image = self.report(scalar, field, &written, state);
+        image_at(self.found, image, |image| image.partial = partial);
         if let Some((state, related)) = self.with_app_version(parts, &written) {
             image_at(self.found, image, |image| {
                 image.state = state;

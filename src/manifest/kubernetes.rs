@@ -20,6 +20,28 @@ pub static KIND: Kind = Kind {
     files: "YAML and JSON documents with `apiVersion` and `kind`",
     reads: "`image` of containers, init and ephemeral containers at any depth, image volumes, Tekton steps and sidecars, \
             Argo templates, `image` fields under the `spec` of custom resources",
+    decided: "nothing is filled in, the text is deployed as it stands; anchors, aliases and merge keys are followed; \
+            values, `images` and patches in objects of Flux, Argo CD and k3s are read as such",
+    unresolved: "a template or a variable in the text (`{{ }}`, `${ }`, `$( )`, `[[ ]]`, `ko://`): write the image \
+            out with its digest, or check what is rendered (`… | digest-gate check -`)",
+    example: &[(
+        "web.yaml",
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    spec:
+      initContainers:
+      - name: migrate
+        image: ghcr.io/org/migrate:1.2.3
+      containers:
+      - name: web
+        image: ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+      - name: proxy
+        image: ghcr.io/org/proxy:${PROXY_VERSION}
+",
+    )],
     reader: Reader::Document(read),
 };
 
@@ -29,6 +51,20 @@ pub static FRAGMENT: Kind = Kind {
     title: "Other YAML and JSON",
     files: "documents that no other kind takes",
     reads: "`image` in pod-shaped lists, and any `image` whose text has a tag, a digest or a registry",
+    decided: "nothing is filled in, the text is taken as it stands",
+    unresolved: "a template or a variable in the text (`{{ }}`, `${ }`, `$( )`, `[[ ]]`): write the image out with \
+            its digest, or check the rendered file",
+    example: &[(
+        "parts.yaml",
+        "containers:
+- name: web
+  image: ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+- name: worker
+  image: worker
+tools:
+  proxy: {image: 'ghcr.io/org/proxy:${VERSION}'}
+",
+    )],
     reader: Reader::Document(read_fragment),
 };
 
@@ -91,6 +127,13 @@ fn rendered_from<'t>(document: &Document<'t>) -> Option<&'t str> {
     let before = document.root.file_text().get(..document.root.span().start as usize)?;
     let line = before.trim_end().rsplit('\n').next()?;
     line.trim_end().strip_prefix("# Source: ").filter(|path| path.len() < 256 && path.contains("/templates/"))
+}
+
+/// Reads an object that is deployed, whatever its kind.
+pub(super) fn read_object(document: &Document<'_>, found: &mut Found) {
+    if !read(document, found) {
+        read_part(document, document.root, None, "", found);
+    }
 }
 
 /// Reads a part of an object: a partial one where `name` is `None`, else the value of a field of that name, however deep

@@ -3,6 +3,8 @@
 //! Sources: the Kustomize reference (`images`, `patches`), and the behaviour of kustomize 5.6, against which the
 //! rules of [`ImageEntry`] are tested.
 
+pub mod overlay;
+
 use super::embedded::{self, join};
 use super::merge::{self, Once};
 use super::{Document, Found, Kind, LocatedImage, Reader, State, helm, kubernetes};
@@ -16,6 +18,24 @@ pub static KIND: Kind = Kind {
             `Component` of `kustomize.config.k8s.io`",
     reads: "`newName`, `newTag` and `digest` of each entry of `images`, images in inline patches, `valuesInline` of \
             `helmCharts`",
+    decided: "`newName`, `newTag` and `digest` of an entry are put together as kustomize does; with a digest or a tag \
+            of its own an entry tells the whole image",
+    unresolved: "an entry that replaces only the name, for tag and digest stay those of the manifests below: give it \
+            a `digest`, or name the folder under `overlays` of the configuration, and it is judged as it builds",
+    example: &[(
+        "kustomization.yaml",
+        "images:
+- name: web
+  newName: ghcr.io/org/web
+  newTag: 1.2.3
+  digest: sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+- name: worker
+  newName: ghcr.io/org/worker
+  newTag: 1.2.3
+- name: proxy
+  newName: ghcr.io/org/proxy
+",
+    )],
     reader: Reader::Document(read),
 };
 

@@ -20,6 +20,43 @@ pub static KIND: Kind = Kind {
     title: "Nomad jobs",
     files: "`*.nomad`, `*.nomad.hcl`, and `*.hcl` with a `job` block",
     reads: "`config.image` of tasks and sidecar tasks, through defaults of variables and through locals",
+    decided: "`var.…` by the `default` of the variable and `local.…` by the local, where they stand in the same file, \
+            also fixed elements of objects; `docker://` is taken away as the drivers do",
+    unresolved: "a variable without a default or of another file, functions, conditions, what the node or the \
+            template fills in (`${meta.…}`, `${NOMAD_…}`, `[[ ]]`), here-documents, archives on disk: write the image \
+            in quotes, or give the variable a default with a digest in the same file",
+    example: &[(
+        "web.nomad",
+        r#"variable "web" {
+  default = "ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0"
+}
+
+variable "proxy" {}
+
+job "web" {
+  group "web" {
+    task "web" {
+      driver = "docker"
+      config {
+        image = var.web
+      }
+    }
+    task "worker" {
+      driver = "docker"
+      config {
+        image = "ghcr.io/org/worker:1.2.3"
+      }
+    }
+    task "proxy" {
+      driver = "podman"
+      config {
+        image = var.proxy
+      }
+    }
+  }
+}
+"#,
+    )],
     reader: Reader::Text { claims: is_named, read },
 };
 
@@ -29,6 +66,14 @@ pub static JSON: Kind = Kind {
     title: "Nomad jobs in JSON",
     files: "JSON with `TaskGroups`, or with `job` in the JSON form of HCL",
     reads: "`Config.image` of tasks and sidecar tasks",
+    decided: "nothing is filled in, the text is deployed as it stands; `docker://` is taken away as the drivers do",
+    unresolved: "a variable or a template in the text (`${ }`, `$( )`, `[[ ]]`), archives on disk: write the image \
+            out with its digest",
+    example: &[(
+        "job.json",
+        r#"{"Job": {"TaskGroups": [{"Tasks": [{"Driver": "docker", "Config": {"image": "ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0"}}]}]}}
+"#,
+    )],
     reader: Reader::Document(read_json),
 };
 

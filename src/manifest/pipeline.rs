@@ -12,6 +12,24 @@ pub static CIRCLECI: Kind = Kind {
     title: "CircleCI",
     files: "`.circleci/*.yml`",
     reads: "`docker[].image` of jobs and executors",
+    decided: "nothing is filled in, the text is used as it stands; executors and inline orbs are read where they are \
+            declared",
+    unresolved: "parameters and variables (`<< parameters.… >>`, `$…`), also those with a default: write the image \
+            out with its digest in the job or the executor",
+    example: &[(
+        ".circleci/config.yml",
+        "version: 2.1
+executors:
+  go:
+    docker:
+    - image: ghcr.io/org/go:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+jobs:
+  test:
+    docker:
+    - image: ghcr.io/org/test:1.2.3
+    - image: ghcr.io/org/db:<< parameters.db >>
+",
+    )],
     reader: Reader::Document(read_circleci),
 };
 
@@ -21,6 +39,20 @@ pub static DRONE: Kind = Kind {
     title: "Drone and Woodpecker pipelines",
     files: "`.drone.yml`, `.woodpecker.yml`, folders `.woodpecker/`, and YAML of `kind: pipeline`",
     reads: "`image` of steps, services and clones",
+    decided: "nothing is filled in, the text is used as it stands",
+    unresolved: "variables in the text (`${…}`, `$…`), also those of a matrix: write the image out with its digest",
+    example: &[(
+        "ci.yml",
+        "kind: pipeline
+steps:
+- name: build
+  image: ghcr.io/org/build:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+- name: test
+  image: ghcr.io/org/test:1.2.3
+- name: lint
+  image: ghcr.io/org/lint:${VERSION}
+",
+    )],
     reader: Reader::Document(read_drone),
 };
 
@@ -30,6 +62,19 @@ pub static BITBUCKET: Kind = Kind {
     title: "Bitbucket Pipelines",
     files: "`bitbucket-pipelines.yml`",
     reads: "`image` at the top, of steps and of service definitions",
+    decided: "nothing is filled in, the text is used as it stands; anchors and aliases are followed",
+    unresolved: "variables of the repository or the deployment (`$…`): write the image out with its digest",
+    example: &[(
+        "bitbucket-pipelines.yml",
+        "image: ghcr.io/org/build:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+pipelines:
+  default:
+  - step:
+      image: ghcr.io/org/test:1.2.3
+  - step:
+      image: ghcr.io/org/lint:$VERSION
+",
+    )],
     reader: Reader::Document(read_bitbucket),
 };
 

@@ -14,6 +14,30 @@ pub static KIND: Kind = Kind {
     title: "Podman Quadlet units",
     files: "`*.container`, `*.image`, `*.volume` with the section of that name",
     reads: "`Image=`",
+    decided: "the last `Image=` of the section, as systemd reads it; an image unit (`web.image`) is judged itself, a \
+            build unit (`web.build`) is built where it is started",
+    unresolved: "systemd specifiers (`%i`), an image over several lines, archives and stores on the machine, \
+            templates: write the image out with its digest, in one line",
+    example: &[
+        (
+            "web.container",
+            "[Container]
+Image=ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+",
+        ),
+        (
+            "worker.container",
+            "[Container]
+Image=ghcr.io/org/worker:1.2.3
+",
+        ),
+        (
+            "proxy@.container",
+            "[Container]
+Image=ghcr.io/org/proxy:%i
+",
+        ),
+    ],
     reader: Reader::Text { claims: is_named, read },
 };
 

@@ -24,6 +24,29 @@ pub static KIND: Kind = Kind {
     files: "`*.tf`, `*.tofu`",
     reads: "images of kubernetes, docker, nomad, ECS, Batch, Lambda, App Runner, Cloud Run and Azure container resources, \
             what modules are given as `image`, through defaults of variables and through locals of the same file",
+    decided: "`var.…` by the `default` of the variable and `local.…` by the local, also fixed elements of objects; \
+            container definitions in `jsonencode` and here-documents, objects in `manifest` and `yaml_body`, jobs in \
+            `jobspec`; an image that is a `docker_image` is judged there, `file(…)` where that file is; of what a \
+            module is given, what comes to a reference with a digest, or with a tag and a folder",
+    unresolved: "a variable without a default or declared in another file (`*.tfvars` are not read), attributes of \
+            resources and data, functions, conditions, definitions that are made elsewhere: write the image in \
+            quotes, or give the variable a default with a digest in the same file",
+    example: &[(
+        "main.tf",
+        r#"variable "tag" {
+  default = "1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0"
+}
+
+resource "aws_ecs_task_definition" "web" {
+  family = "web"
+  container_definitions = jsonencode([
+    { name = "web", image = "ghcr.io/org/web:${var.tag}" },
+    { name = "worker", image = "ghcr.io/org/worker:1.2.3" },
+    { name = "proxy", image = "${aws_ecr_repository.proxy.repository_url}:1.2.3" },
+  ])
+}
+"#,
+    )],
     reader: Reader::Text { claims: is_named, read },
 };
 
@@ -33,6 +56,14 @@ pub static JSON: Kind = Kind {
     title: "Terraform and OpenTofu in JSON",
     files: "`*.tf.json`, `*.tofu.json`",
     reads: "the same images as in `*.tf`",
+    decided: "nothing is filled in, the text is deployed as it stands",
+    unresolved: "an expression in the text (`${ }`) and definitions that are embedded as a text: write the image out \
+            with its digest, or write the resource in HCL",
+    example: &[(
+        "main.tf.json",
+        r#"{"resource": {"docker_container": {"web": {"image": "ghcr.io/org/web:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0"}, "proxy": {"image": "${var.proxy}"}}}}
+"#,
+    )],
     reader: Reader::Document(read_json),
 };
 

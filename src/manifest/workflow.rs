@@ -14,6 +14,27 @@ pub static KIND: Kind = Kind {
     files: "YAML with `jobs` below `.github/workflows/` or with `on`, and `action.yml`",
     reads: "`container` and `services` of jobs, steps that use `docker://…`, `runs.image` of container actions, and the \
             literal values of a matrix that these name",
+    decided: "`${{ matrix.… }}` where the list of the matrix and its `include` are literal: one image for each value",
+    unresolved: "every other expression (`inputs`, `vars`, `env`, `fromJSON`): write the image out with its digest, \
+            or list the images in the matrix",
+    example: &[
+        (
+            ".github/workflows/test.yml",
+            "on: push
+jobs:
+  unit:
+    strategy:
+      matrix:
+        database: ['ghcr.io/org/db:16.4.0@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0', 'ghcr.io/org/db:17.2.0']
+    container: ghcr.io/org/ci:1.2.3@sha256:28db6fdf60e38945e43d840c0333aeaec66c15943070104f7586fd3c9d1665b0
+    services:
+      db: {image: '${{ matrix.database }}'}
+      cache: {image: '${{ vars.CACHE }}'}
+    steps:
+    - uses: docker://ghcr.io/org/lint:1.2.3
+",
+        ),
+    ],
     reader: Reader::Document(read),
 };
 

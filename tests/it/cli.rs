@@ -43,15 +43,99 @@ fn what_check_prints() {
 #[test]
 fn without_a_configuration_the_conventional_names_are_judged() {
     let folder = Folder::new(&[
-        ("compose.yml", "services: {a: {image: a}}\n"),
+        ("dev.yml", "services: {a: {image: a}}\n"),
         ("deploy/prod/app.yml", "services: {b: {image: b}}\n"),
         ("compose.prod.yml", "services: {c: {image: c}}\n"),
     ]);
     let ran = folder.run(&["check", "--format", "json"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stdout.contains("compose.prod.yml") && ran.stdout.contains("deploy/prod/app.yml"), "{}", ran.shown());
-    assert!(!ran.stdout.contains("\"compose.yml\""), "{}", ran.shown());
+    assert!(!ran.stdout.contains("dev.yml"), "{}", ran.shown());
     snapshot("cli-nothing-found", &Folder::new(&[("readme", "")]).run(&["check"]).shown());
+}
+
+#[test]
+fn stacks_are_judged_as_they_are_deployed() {
+    let files = [
+        ("compose.yml", "services:\n  web:\n    image: ghcr.io/org/web:1.2.3\n  db:\n    image: postgres:16.4.0\n"),
+        (
+            "compose.prod.yml",
+            &format!("services:\n  web:\n    image: ghcr.io/org/web:1.2.3@{DIGEST}\n    profiles: [web]\n"),
+        ),
+    ];
+    let folder = Folder::new(&files);
+    snapshot("cli-stack-by-convention", &folder.run(&["check"]).shown());
+    folder.write(
+        "digest-gate.yml",
+        "version: 1\nenvironments:\n  production:\n    manifests: ['*.yml']\n    stacks:\n      - files: [compose.yml, compose.prod.yml]\n",
+    );
+    let ran = folder.run(&["images", "--format", "json"]);
+    let fields: Vec<_> =
+        ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect();
+    let at = |n: usize| (fields[n]["path"].as_str().unwrap(), fields[n]["field"].as_str().unwrap());
+    assert_eq!(fields.len(), 2, "{}", ran.shown());
+    assert_eq!(at(0), ("compose.prod.yml", "services.web.image"));
+    assert_eq!(at(1), ("compose.yml", "services.db.image"));
+    folder.write(
+        "digest-gate.yml",
+        "version: 1\nenvironments: {production: {stacks: [{files: [compose.yml, gone.yml]}]}}\n",
+    );
+    let ran = folder.run(&["check"]);
+    assert!(ran.status == 1 && ran.stdout.contains("`gone.yml` is not there"), "{}", ran.shown());
+}
+
+/// A base that only its overlay pins, and a chart that only the environment's values pin.
+fn deployed() -> Folder {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: web\n    image: ";
+    Folder::new(&[
+        ("k8s/base/kustomization.yaml", "resources: [pod.yaml]\n"),
+        ("k8s/base/pod.yaml", &format!("{pod}app\n")),
+        (
+            "k8s/overlays/prod/kustomization.yaml",
+            &format!(
+                "resources: [../../base]\nimages:\n- name: app\n  newName: ghcr.io/org/app\n  newTag: 1.2.3\n  digest: {DIGEST}\n"
+            ),
+        ),
+        ("charts/app/Chart.yaml", "apiVersion: v2\nname: app\nversion: 0.1.0\nappVersion: 1.2.3\n"),
+        ("charts/app/values.yaml", "image: {repository: ghcr.io/org/app, digest: ''}\n"),
+        (
+            "charts/app/templates/pod.yaml",
+            &format!(
+                "{pod}{{{{ .Values.image.repository }}}}:{{{{ .Chart.AppVersion }}}}@{{{{ .Values.image.digest }}}}\n"
+            ),
+        ),
+        ("values.prod.yaml", &format!("image: {{digest: '{DIGEST}'}}\n")),
+        (
+            "digest-gate.yml",
+            "version: 1\nenvironments:\n  production:\n    overlays: [k8s/overlays/prod]\n    charts: [{chart: charts/app, values: [values.prod.yaml]}]\n",
+        ),
+    ])
+}
+
+#[test]
+fn overlays_and_charts_are_judged_as_they_are_deployed() {
+    let folder = deployed();
+    snapshot("cli-overlay-and-chart", &folder.run(&["images"]).shown());
+    assert_eq!(folder.run(&["check"]).status, 0);
+    folder.write("k8s/overlays/prod/kustomization.yaml", "resources: [../../base]\n");
+    folder.write("values.prod.yaml", "{}\n");
+    snapshot("cli-overlay-and-chart-unpinned", &folder.run(&["check"]).shown());
+    folder.write(
+        "digest-gate.yml",
+        "version: 1\nenvironments: {production: {overlays: [k8s/gone], charts: [{chart: gone}]}}\n",
+    );
+    let ran = folder.run(&["check"]);
+    assert_eq!(ran.stdout.matches("error[no-manifests]").count(), 2, "{}", ran.shown());
+}
+
+#[test]
+fn an_overlay_is_found_by_its_conventional_name_and_its_base_is_not_judged_alone() {
+    let folder = deployed();
+    std::fs::remove_file(folder.path().join("digest-gate.yml")).unwrap();
+    std::fs::remove_file(folder.path().join("values.prod.yaml")).unwrap();
+    let ran = folder.run(&["check"]);
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(ran.stdout.contains("1 image: 1 pinned"), "{}", ran.shown());
 }
 
 #[test]
@@ -154,6 +238,14 @@ fn images_lists_places_and_says_what_it_could_not_read() {
     let ran = folder.run(&["images", "--format", "json", "."]);
     assert_eq!((ran.status, ran.stdout.lines().count()), (2, 2));
     assert!(ran.stderr.contains("broken.yml"), "{}", ran.shown());
+}
+
+#[test]
+fn a_tag_over_a_charts_own_values_is_judged_and_no_reference_to_list() {
+    let folder = Folder::new(&[("values-prod.yaml", "image:\n  tag: '1.2'\n")]);
+    assert_eq!(folder.run(&["check", "."]).status, 1);
+    assert_eq!(folder.run(&["images", "--format", "json", "."]).stdout, "");
+    assert_eq!(folder.run(&["images", "--format", "json", "--all", "."]).stdout.lines().count(), 1);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The documents are true: tables come from the lists, examples run.
 
+mod manifests;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use digest_gate::manifest::KINDS;
 use digest_gate::policy::Policy;
 use digest_gate::report::FORMATS;
 use digest_gate::rule::RULES;
@@ -65,19 +66,6 @@ fn the_rules_are_those_of_the_list() {
         }
     }
     generated("docs/rules.md", &text);
-}
-
-#[test]
-fn the_kinds_are_those_of_the_list() {
-    let mut text = String::from(
-        "# What is read\n\nThe kind of a file is decided by its content first and by its name second. A file of no kind \
-         is skipped; one that should be\nread and cannot be is a finding (`unreadable-manifest`).\n",
-    );
-    for kind in KINDS {
-        let (title, name, files, reads) = (kind.title, kind.name, kind.files, kind.reads);
-        writeln!(text, "\n## {title}\n\nKind `{name}`. Files: {files}.\n\nRead: {reads}.").unwrap();
-    }
-    generated("docs/manifests.md", &text);
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl<'a> Locator<'a> {
             return known.clone();
         }
         file.known.insert(service.name, None);
-        let mut effective = self.own(file.source, service, merge_keys);
+        let mut effective = self.own(file, service, merge_keys);
         if let Some(extends) = service.extends() {
             let base = match self.base(file, extends, merge_keys, chain) {
                 Ok(base) => base,
@@ -145,7 +145,8 @@ impl<'a> Locator<'a> {
     }
 
     /// What a service says itself.
-    fn own(&mut self, source: &Arc<Source>, service: &Service<'_>, merge_keys: &mut MergeKeys) -> Effective {
+    fn own(&mut self, file: &File<'_, '_>, service: &Service<'_>, merge_keys: &mut MergeKeys) -> Effective {
+        let source = file.source;
         let (mut effective, mut others) = (Effective::default(), Vec::new());
         let image = service.get("image").filter(|(_, value)| value.scalar() != Some(""));
         let build = service.get("build");
@@ -163,6 +164,8 @@ impl<'a> Locator<'a> {
                 let volume = merge_keys.read(volume);
                 if volume.get("type").and_then(|(_, value)| value.scalar()) == Some("image")
                     && let Some((_, value)) = volume.get("source").filter(|(_, value)| !value.is_null())
+                    // The name of a service stands for the image that service runs or builds.
+                    && !value.scalar().is_some_and(|name| file.services.contains_key(name))
                 {
                     others.push(self.text(source, value, &format!("volumes[{index}].source")));
                 }

@@ -3,6 +3,7 @@
 //! Source: <https://github.com/compose-spec/compose-spec>, and compose-go for what the text leaves open.
 
 mod convention;
+mod dependencies;
 mod environment;
 mod extend;
 mod images;
@@ -14,13 +15,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use convention::conventional;
+pub use convention::base_names;
 
 use crate::manifest::{Beside, Found, LocatedImage, State, Unreadable};
-use crate::source::{Source, Span};
+use crate::source::{Place, Source, Span};
 use environment::Environment;
 use load::{Loader, Project};
-use value::{Map, Value};
+use value::Value;
 
 /// What is deployed together.
 #[derive(Clone, Copy, Debug)]
@@ -52,18 +53,16 @@ pub fn read(stack: &Stack<'_>, beside: &dyn Beside) -> Found {
         let text = image.effective().unwrap_or_default().to_owned();
         let key = (image.place.source.path().to_owned(), image.place.span, text);
         let built = image.state == State::Built;
-        match known.get_mut(&key).and_then(|(index, all_built)| Some((images.get_mut(*index)?, all_built))) {
+        let earlier = known.get_mut(&key).and_then(|(index, all_built)| Some((images.get_mut(*index)?, all_built)));
+        if let Some((slot, all_built)) = earlier {
             // What one service builds, another one may pull.
-            Some((slot, all_built)) => {
-                slot.built |= image.built;
-                if *all_built && !built {
-                    (*all_built, slot.state) = (false, image.state);
-                }
+            slot.built |= image.built;
+            if *all_built && !built {
+                (*all_built, slot.state) = (false, image.state);
             }
-            None => {
-                known.insert(key, (images.len(), built));
-                images.push(image);
-            }
+        } else {
+            known.insert(key, (images.len(), built));
+            images.push(image);
         }
     }
     let order = |image: &LocatedImage| (image.place.source.path().to_owned(), image.place.span);
@@ -85,12 +84,16 @@ pub fn effective(stack: &Stack<'_>, beside: &dyn Beside) -> Effective {
     let all = loader.project(stack.files, &project, &mut vec![first.path().to_owned()]);
     let profiles = profiles(stack, &project);
     let is_active = |service: &Value| profiles.as_deref().is_none_or(|profiles| has_profile(service, profiles));
+    if all.is_empty() && loader.problems.is_empty() {
+        let place = Place::new(first, Span::default());
+        loader.problem(&place, "no file of this stack declares a service");
+    }
     let mut services = BTreeMap::new();
     for (name, entry) in all.iter().filter(|(_, entry)| is_active(&entry.value)) {
-        check_dependencies(&mut loader, name, &entry.value, &all, &is_active);
         let found = images::of(name, entry, &all, stack.files, &mut loader);
         services.insert(name.to_string(), found);
     }
+    dependencies::check(&all, &is_active, &mut loader);
     Effective { services, unreadable: distinct(loader.problems) }
 }
 
@@ -113,37 +116,6 @@ fn profiles(stack: &Stack<'_>, project: &Project) -> Option<Vec<String>> {
 fn has_profile(service: &Value, profiles: &[String]) -> bool {
     let Some(own) = service.get("profiles").map(Value::items).filter(|own| !own.is_empty()) else { return true };
     own.iter().any(|profile| profile.text().map_or(true, |profile| profiles.contains(&profile)))
-}
-
-/// Compose refuses a stack whose services depend on others that are not deployed with them.
-fn check_dependencies(
-    loader: &mut Loader<'_>,
-    name: &str,
-    service: &Value,
-    all: &Map,
-    is_active: &dyn Fn(&Value) -> bool,
-) {
-    let Some(depends_on) = service.get("depends_on") else { return };
-    let mut check = |needed: &str, place, required: bool| {
-        let missing = match all.get(needed) {
-            None => "is no service of this stack",
-            Some(entry) if required && !is_active(&entry.value) => "has none of the active profiles",
-            Some(_) => return,
-        };
-        loader.problem(place, format!("`{name}` depends on `{needed}`, which {missing}"));
-    };
-    if let Some(map) = depends_on.map() {
-        for (needed, entry) in map {
-            let required = entry.value.get("required").and_then(|required| required.text().ok());
-            check(needed, &entry.key, required.as_deref() != Some("false"));
-        }
-        return;
-    }
-    for item in depends_on.items() {
-        if let Ok(needed) = item.text() {
-            check(&needed, &item.place, true);
-        }
-    }
 }
 
 /// Each problem once, sorted by place.

@@ -70,6 +70,11 @@ fn every_place_of_an_image_is_found() {
             "services:\n  a:\n    image: x@@D\n    volumes:\n      - ./b:/c\n      - {type: image, source: y, target: /y}\n    pre_start:\n      - image: z\n",
             "3:12 a.image pinned x@@D\n6:31 a.volumes[1].source unpinned y\n8:16 a.pre_start[0].image unpinned z\n",
         ),
+        (
+            "services:\n  a: {image: x, volumes: [{type: image, source: b, target: /b}]}\n  b: {build: .}\n",
+            "2:14 a.image unpinned x\n3:7 b.build built+ \n",
+        ),
+        ("services:\n  a: !override {image: !reset x, build: .}\n", "2:31 a.image unpinned+ x\n"),
     ] {
         assert_eq!(of(text), expected, "{text}");
     }

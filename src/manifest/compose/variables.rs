@@ -1,11 +1,13 @@
 //! The variables of a project: what an image text becomes with the `.env` file beside the manifest.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::manifest::env_file::EnvFile;
 use crate::manifest::interpolate::{Decided, Interpolated, Undecided, Value, interpolate};
 use crate::manifest::{Document, Related, State};
-use crate::source::Place;
+use crate::source::{Place, Source};
 
 /// Most places listed beside one image.
 const MAX_RELATED: usize = 8;
@@ -13,7 +15,26 @@ const MAX_RELATED: usize = 8;
 /// The committed variables of a project. Files are read when the first variable is met.
 pub(super) struct Variables<'a> {
     document: &'a Document<'a>,
-    env: OnceCell<EnvFile>,
+    env: OnceCell<Rc<EnvFile>>,
+}
+
+thread_local! {
+    /// The env file read last: all documents of a manifest, and most manifests of a folder, share it.
+    static LAST: RefCell<Option<(Arc<Source>, Rc<EnvFile>)>> = const { RefCell::new(None) };
+}
+
+/// Reads an env file, or takes it from the last time.
+fn parse(source: &Arc<Source>) -> Rc<EnvFile> {
+    LAST.with_borrow_mut(|last| {
+        if let Some((known, file)) = last
+            && Arc::ptr_eq(known, source)
+        {
+            return Rc::clone(file);
+        }
+        let file = Rc::new(EnvFile::parse(source));
+        *last = Some((Arc::clone(source), Rc::clone(&file)));
+        file
+    })
 }
 
 impl<'a> Variables<'a> {
@@ -32,7 +53,7 @@ impl<'a> Variables<'a> {
         }
         let read = || {
             let file = self.document.beside.read(self.document.source, ".env");
-            file.map(|source| EnvFile::parse(&source)).unwrap_or_default()
+            file.map(|source| parse(&source)).unwrap_or_default()
         };
         self.env.get_or_init(read).get(name)
     }

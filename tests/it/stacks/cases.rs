@@ -408,4 +408,27 @@ COMPOSE_PROFILES=q,p
 === a.yml
 services: {a: {image: x, depends_on: [no]}}
 ",
+    "-f a.yml
+=== a.yml
+services: {a: {image: x, depends_on: [b]}, b: {image: y, depends_on: [c]}, c: {image: z, depends_on: [b]}}
+",
+    "-f a.yml
+=== a.yml
+services: {a: {image: x, depends_on: [b, c]}, b: {image: y, depends_on: [c]}, c: {image: z}}
+",
+    "-f a.yml
+=== a.yml
+# nothing
+",
+    "-f a.yml
+=== a.yml
+include: [sub/b.yml]
+=== sub/b.yml
+services: {b: {image: '$W'}}
+=== sub/.env
+V=inner
+W=$V
+=== .env
+V=outer
+",
 ];

@@ -107,7 +107,7 @@ fn services(random: &mut Random, kind: u64, out: &mut String) {
         }
     }
     for (index, name) in present.iter().enumerate() {
-        let bases = if random.one_in(40) { own } else { present.get(index + 1..).unwrap_or_default() };
+        let bases = if random.one_in(80) { own } else { present.get(index + 1..).unwrap_or_default() };
         service(random, name, (kind, full), bases, out);
     }
     if kind < 3 {
@@ -120,11 +120,13 @@ fn service(random: &mut Random, name: &str, (kind, full): (u64, bool), bases: &[
         let _ = writeln!(out, "  {name}: !reset null");
         return;
     }
-    if random.one_in(60) {
+    if random.one_in(150) {
         let _ = writeln!(out, "  {name}:");
         return;
     }
-    let tag = if random.one_in(15) { " !override" } else { "" };
+    // What tags in extended files do differs between releases.
+    let is_tagged = kind < 3 || random.one_in(6);
+    let tag = if is_tagged && random.one_in(15) { " !override" } else { "" };
     let _ = writeln!(out, "  {name}:{tag}");
     let mut keys = Vec::new();
     if random.one_in(8) {
@@ -157,10 +159,14 @@ fn service(random: &mut Random, name: &str, (kind, full): (u64, bool), bases: &[
     if kind < 3 && random.one_in(12) {
         keys.push(random.one_of(&["depends_on: [z]", "depends_on: {z: {condition: service_started}}"]).to_owned());
     }
+    keys.retain(|key| is_tagged || !key.contains("!reset"));
     if keys.is_empty() {
         keys.push("restart: always".to_owned());
     }
-    for key in keys {
+    for mut key in keys {
+        if !is_tagged {
+            key = key.replace("!override ", "");
+        }
         let _ = writeln!(out, "    {key}");
     }
 }

@@ -24,7 +24,7 @@ impl Environment {
 
     /// Adds an env file, whose values may use what is set so far.
     pub(super) fn add(&mut self, source: &Arc<Source>) {
-        let file = EnvFile::parse_with(source, &|name| self.get(name));
+        let file = EnvFile::parse_with(source, &|name| self.outer(name), &|name| self.earlier(name));
         self.files.push(file);
     }
 
@@ -44,11 +44,19 @@ impl Environment {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());
         }
-        if let Some(parent) = &self.parent
-            && let Some(value) = parent.get(name)?
-        {
-            return Ok(Some(value));
+        match self.outer(name)? {
+            None => self.earlier(name),
+            found => Ok(found),
         }
+    }
+
+    /// What the including project sets.
+    fn outer(&self, name: &str) -> Result<Option<Value>, String> {
+        self.parent.as_ref().map_or(Ok(None), |parent| parent.get(name))
+    }
+
+    /// What the env files set.
+    fn earlier(&self, name: &str) -> Result<Option<Value>, String> {
         for file in self.files.iter().rev() {
             if let Some(value) = file.get(name)? {
                 return Ok(Some(value));

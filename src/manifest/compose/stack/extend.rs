@@ -23,7 +23,7 @@ pub(super) struct Scope {
     project: Project,
     /// The file, for people.
     path: String,
-    /// A file of the stack or an included one: what a service extends is put in its place.
+    /// A file of the stack or an included one, not one that is only extended.
     is_kept: bool,
     /// Services that others of the file extend.
     bases: HashSet<String>,
@@ -42,7 +42,7 @@ impl Loader<'_> {
     /// The services of a file with everything that they extend.
     pub(super) fn extend_all(
         &mut self,
-        services: Map,
+        mut services: Map,
         project: &Project,
         source: &Arc<Source>,
         resets: &Resets,
@@ -53,13 +53,16 @@ impl Loader<'_> {
         let names: Vec<Rc<str>> = services.keys().cloned().collect();
         let (project, resets, path) = (project.clone(), resets.clone(), source.path().to_owned());
         let bases = services.values().filter_map(|entry| base_in_file(&entry.value)).collect();
-        self.scopes.push(Scope { services, resets, project, path, is_kept: true, bases });
+        self.scopes.push(Scope { services: services.clone(), resets, project, path, is_kept: true, bases });
         let scope = self.scopes.len() - 1;
         for name in names {
-            self.extended(scope, &name, &mut Vec::new());
+            if let Some(value) = self.extended(scope, &name, &mut Vec::new())
+                && let Some(entry) = services.get_mut(&name)
+            {
+                entry.value = value;
+            }
         }
-        // The place of the scope stays taken: others are known by their number.
-        self.scopes.get_mut(scope).map(|scope| std::mem::take(&mut scope.services)).unwrap_or_default()
+        services
     }
 
     /// A service with what it extends. `chain` are the services that led here.
@@ -82,10 +85,6 @@ impl Loader<'_> {
         };
         if let Data::Map(map) = &mut merged.data {
             map.remove("extends");
-        }
-        let scope = self.scopes.get_mut(scope).filter(|scope| scope.is_kept);
-        if let Some(entry) = scope.and_then(|scope| scope.services.get_mut(name)) {
-            entry.value = merged.clone();
         }
         Some(merged)
     }
@@ -147,7 +146,7 @@ impl Loader<'_> {
             return None;
         }
         let link = Link { scope, name: name.into(), counted };
-        let is_known = |other: &Link| other.name == link.name && other.counted == counted;
+        let is_known = |other: &Link| other.name == link.name && (other.counted == counted || other.scope == scope);
         if let Some(at) = chain.iter().position(is_known) {
             self.cycle(extends, chain.get(at..).unwrap_or_default(), &link);
             return None;
@@ -190,16 +189,31 @@ impl Loader<'_> {
         scope
     }
 
+    /// Refuses a cycle, whichever of its services led into it first.
     fn cycle(&mut self, extends: &Value, chain: &[Link], link: &Link) {
+        let is_known = chain.iter().any(|link| self.cycles.contains(&(link.scope, Rc::clone(&link.name))));
+        self.cycles.extend(chain.iter().map(|link| (link.scope, Rc::clone(&link.name))));
+        if is_known {
+            return;
+        }
         let shown = |link: &Link| {
             let path = self.scopes.get(link.scope).map_or("", |scope| &scope.path);
             format!("`{}` in `{path}`", link.name)
         };
         let cycle: Vec<_> = chain.iter().chain([link]).map(shown).collect();
+        let cycle = cycle.join(" extends ");
+        // Compose tells files apart only where `extends` enters them, and takes services in no order: it depends on
+        // what it extended before whether it gets here.
+        let is_real = chain.first().is_some_and(|first| first.scope == link.scope);
+        let message = if is_real {
+            format!("a cycle: {cycle}")
+        } else {
+            format!("Compose refuses this as a cycle or not by chance: {cycle}")
+        };
         self.problems.push(Unreadable {
             place: extends.place.clone(),
-            message: format!("Compose refuses this as a cycle: {}", cycle.join(" extends ")),
-            help: Some("let one of these services say its image itself, without `extends`".to_owned()),
+            message,
+            help: Some("give one of these services another name, or let it say its image without `extends`".to_owned()),
         });
     }
 }

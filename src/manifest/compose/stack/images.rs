@@ -62,7 +62,8 @@ fn is_empty_text(value: &Value) -> bool {
 fn of_volumes(name: &str, service: &Value, all: &Map, images: &mut Vec<LocatedImage>) {
     let volumes = service.get("volumes").map(merge::volumes).unwrap_or_default();
     for (index, volume) in volumes.into_iter().enumerate() {
-        let is_image = volume.get("type").is_some_and(|kind| kind.text().is_ok_and(|kind| kind == "image"));
+        // A mount whose type nobody can tell may be an image.
+        let is_image = volume.get("type").is_some_and(|kind| kind.text().map_or(true, |kind| kind == "image"));
         let Some(source) = volume.get("source").filter(|_| is_image) else { continue };
         // The name of a service stands for the image that service runs or builds.
         if !source.text().is_ok_and(|source| all.contains_key(&*source)) {

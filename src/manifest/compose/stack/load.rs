@@ -48,6 +48,8 @@ pub(super) struct Loader<'a> {
     pub(super) scopes: Vec<Scope>,
     /// Scopes of extended files by path and environment.
     pub(super) bases: HashMap<(String, usize), Option<usize>>,
+    /// Services by scope that are part of a cycle that is refused.
+    pub(super) cycles: HashSet<(usize, Rc<str>)>,
 }
 
 impl<'a> Loader<'a> {
@@ -62,6 +64,7 @@ impl<'a> Loader<'a> {
             mentions: HashMap::new(),
             scopes: Vec::new(),
             bases: HashMap::new(),
+            cycles: HashSet::new(),
         }
     }
 
@@ -251,7 +254,7 @@ impl<'a> Loader<'a> {
         let first = sources.first().map(|(path, _)| path.clone()).unwrap_or_default();
         let folder = match item.get("project_directory") {
             None => folder_of(&first).to_owned(),
-            Some(value) => as_folder(self.local_path(value, project)?),
+            Some(value) => as_folder(&self.local_path(value, project)?),
         };
         let mut files = Vec::new();
         for (path, value) in sources {
@@ -326,11 +329,11 @@ impl<'a> Loader<'a> {
 
 /// Whether Compose fetches a path from elsewhere.
 fn is_remote(path: &str) -> bool {
+    let is_repository = path.strip_suffix(".git").is_some() || path.contains(".git#");
     path.contains("://")
         || path.starts_with("git@")
         || path.starts_with("github.com/")
-        || path.ends_with(".git")
-        || path.contains(".git#")
+        || is_repository && !path.starts_with(['.', '/'])
 }
 
 /// The folder of a path with a `/` at its end; empty where it has none.
@@ -338,10 +341,9 @@ pub(super) fn folder_of(path: &str) -> &str {
     path.rfind('/').and_then(|at| path.get(..=at)).unwrap_or_default()
 }
 
-fn as_folder(path: String) -> String {
-    match path.as_str() {
-        "." | "./" | "" => String::new(),
-        path if path.ends_with('/') => path.to_owned(),
+fn as_folder(path: &str) -> String {
+    match path.trim_end_matches('/') {
+        "" if path.is_empty() => String::new(),
         path => format!("{path}/"),
     }
 }

@@ -41,6 +41,11 @@ fn merge(base: Value, over: Value, path: &mut Vec<Rc<str>>, problems: &mut Probl
             let map = mappings(as_mapping(base), as_mapping(over), path, problems);
             return Value { place, data: Data::Map(map) };
         }
+        // One text is the name of the service, and is merged into a mapping of it or not.
+        ["extends"] if !base.is_null() => {
+            let message = "releases of Compose disagree how two `extends` of one service are merged";
+            problems.push((over.place.clone(), message.to_owned()));
+        }
         _ => {}
     }
     if over.is_null() {
@@ -145,53 +150,49 @@ pub(super) struct Context<'v> {
 
 /// The named contexts of `additional_contexts`, the last of a name.
 pub(super) fn contexts(value: &Value) -> Vec<Context<'_>> {
-    let mut all: Vec<Context<'_>> = Vec::new();
-    let mut by_name: HashMap<String, usize> = HashMap::new();
-    let mut put = |name: String, value, prefixed| match by_name.get(&name).and_then(|&index| all.get_mut(index)) {
-        Some(slot) => *slot = Context { name, value, prefixed },
-        None => {
-            by_name.insert(name.clone(), all.len());
-            all.push(Context { name, value, prefixed });
-        }
-    };
+    let mut all = Vec::new();
     for item in value.items() {
         match &item.data {
-            Data::Map(map) => {
-                for (name, entry) in map {
-                    put(name.to_string(), &entry.value, false);
-                }
-            }
+            Data::Map(map) => all.extend(map.iter().map(|(name, entry)| Context {
+                name: name.to_string(),
+                value: &entry.value,
+                prefixed: false,
+            })),
             Data::Text(text) => {
-                let name = item.text().unwrap_or_else(|_| text.written.to_string());
-                put(name.split('=').next().unwrap_or_default().to_owned(), item, true);
+                let whole = item.text().unwrap_or_else(|_| text.written.to_string());
+                let name = whole.split('=').next().unwrap_or_default().to_owned();
+                all.push(Context { name, value: item, prefixed: true });
             }
             _ => {}
         }
     }
-    all
+    last_of_each(all, |context| Some(context.name.clone()))
 }
 
 /// The mounts of `volumes`, the last of each target.
 pub(super) fn volumes(value: &Value) -> Vec<&Value> {
-    let mut all: Vec<&Value> = Vec::new();
-    let mut by_target: HashMap<String, usize> = HashMap::new();
-    for item in value.items() {
-        let target = match &item.data {
-            Data::Map(_) => item.get("target").and_then(|target| target.text().ok()),
-            Data::Text(_) => item.text().ok().map(|text| short_target(&text)),
-            _ => None,
-        };
-        match target.as_ref().and_then(|target| by_target.get(target)).and_then(|&index| all.get_mut(index)) {
-            Some(slot) => *slot = item,
-            None => {
-                if let Some(target) = target {
-                    by_target.insert(target, all.len());
-                }
-                all.push(item);
-            }
+    last_of_each(value.items().iter().collect(), |item| match &item.data {
+        Data::Map(_) => item.get("target").and_then(|target| target.text().ok()),
+        Data::Text(_) => item.text().ok().map(|text| short_target(&text)),
+        _ => None,
+    })
+}
+
+/// The last item of each key at the place of the first; all that have none.
+fn last_of_each<T>(items: Vec<T>, key: impl Fn(&T) -> Option<String>) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::new();
+    let mut by_key: HashMap<String, usize> = HashMap::new();
+    for item in items {
+        let key = key(&item);
+        let known = key.as_ref().and_then(|key| by_key.get(key)).copied();
+        if let Some(slot) = known.and_then(|index| kept.get_mut(index)) {
+            *slot = item;
+        } else {
+            by_key.extend(key.map(|key| (key, kept.len())));
+            kept.push(item);
         }
     }
-    all
+    kept
 }
 
 /// Where `source:target:mode` is mounted. The colon behind one letter belongs to a Windows path.

@@ -182,9 +182,12 @@ impl Resets {
     /// says itself in its place decides anyway.
     pub(super) fn matter_to(&self, name: &str, base: &Value, over: &Value) -> bool {
         self.services.get(name).into_iter().flatten().any(|path| {
-            let is_said = path.len() == 1 && at(over, path).is_some_and(|value| matches!(value.data, Data::Text(_)));
-            let taken = at(base, path).is_some_and(|value| !matches!(value.data, Data::Other { .. }));
-            !path.is_empty() && taken && !is_said
+            let is_text = |value: &Value| matches!(value.data, Data::Text(_));
+            at(base, path).is_some_and(|taken| match (&taken.data, path.as_slice()) {
+                (Data::Other { .. }, _) | (_, []) => false,
+                (Data::Text(_), [_]) => !at(over, path).is_some_and(is_text),
+                _ => true,
+            })
         })
     }
 
