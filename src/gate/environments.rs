@@ -18,6 +18,9 @@ use crate::source::{Place, Source, Span};
 use crate::walk::{Met, Neighbours, ReadError};
 use crate::yaml::{Node, Tree};
 
+/// The ending of a packed chart.
+const ARCHIVE: &str = ".tgz";
+
 /// Judges environments.
 pub(super) fn judge(run: Run<'_, '_>, environments: &[&Environment]) -> Collected {
     let mut parts = BTreeSet::new();
@@ -43,7 +46,9 @@ pub(super) fn judge(run: Run<'_, '_>, environments: &[&Environment]) -> Collecte
             patterns.mark(&file.met.relative);
         }
     });
-    parts.iter().for_each(|path| patterns.mark(path));
+    for path in &parts {
+        patterns.mark(path);
+    }
     patterns.report_unmatched(&run);
     let mut collected = run.finish();
     collected.notices.extend(patterns.notice(&collected, environments));
@@ -219,14 +224,19 @@ impl Wholes<'_, '_, '_> {
     }
 
     fn read_met(&self, met: &Met) -> Option<Arc<Source>> {
-        let error = match self.run.request.workspace.read(met) {
-            Ok(source) => return Some(source),
-            Err(error) => error,
-        };
+        match self.run.request.workspace.read(met) {
+            Ok(source) => Some(source),
+            Err(error) => {
+                self.unreadable(met, &error);
+                None
+            }
+        }
+    }
+
+    fn unreadable(&self, met: &Met, error: &ReadError) {
         let place = Place::new(&Source::new(met.shown.as_str(), ""), Span::default());
         let unreadable = Unreadable { place, message: error.to_string(), help: None };
         self.run.found(Found { unreadable: vec![unreadable], ..Found::default() }, 1, self.scope);
-        None
     }
 
     fn stack(&self, configured: &policy::Stack, parts: &mut BTreeSet<String>) {
@@ -293,22 +303,35 @@ impl Wholes<'_, '_, '_> {
         if values.len() != configured.values.len() {
             return;
         }
-        let files = self.files_below(&folder.path);
-        let archives: Vec<_> =
-            files.iter().filter(|met| met.relative.ends_with(".tgz")).map(|met| met.relative.clone()).collect();
-        let texts = files.iter().filter(|met| !met.relative.ends_with(".tgz"));
-        let sources: Vec<_> = texts.filter_map(|met| workspace.read(met).ok()).collect();
+        let (archives, texts): (Vec<_>, Vec<_>) =
+            self.files_below(&folder.path).into_iter().partition(|met| met.relative.ends_with(ARCHIVE));
+        let archives: Vec<_> = archives.into_iter().map(|met| met.relative).collect();
+        let sources: Vec<_> = texts.iter().filter_map(|met| self.read_part_of_chart(met)).collect();
         let found = chart::read(&chart::Chart { chart: &chart, values: &values, files: &sources, archives: &archives });
         self.run.found(found, values.len() + 1, self.scope);
         parts.extend(sources.iter().chain(&values).map(|source| source.relative().to_owned()));
     }
 
-    /// Every file below a folder, sorted.
+    /// A file of a chart. Helm renders its templates and those of its sub-charts: one that cannot be read is said; any
+    /// other file that is no text (a picture, a key) is none of its manifests.
+    fn read_part_of_chart(&self, met: &Met) -> Option<Arc<Source>> {
+        if ["/templates/", "/charts/"].iter().any(|folder| met.relative.contains(folder)) {
+            self.read_met(met)
+        } else {
+            self.run.request.workspace.read(met).ok()
+        }
+    }
+
+    /// Every file below a folder, sorted. What cannot be listed or lies outside is said.
     fn files_below(&self, folder: &str) -> Vec<Met> {
         let workspace = self.run.request.workspace;
         let files = Mutex::new(Vec::new());
         let folders = workspace.folders(std::iter::once(folder));
-        workspace.walk(&folders, self.run.request.threads, &|_| true, &|met, _| {
+        workspace.walk(&folders, self.run.request.threads, &|_| true, &|met, error| {
+            if let Some(error) = error {
+                self.unreadable(&met, &error);
+                return;
+            }
             files.lock().unwrap_or_else(PoisonError::into_inner).push(met);
         });
         let mut files = files.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -122,18 +122,18 @@ fn read(document: &Document<'_>, found: &mut Found) -> bool {
     true
 }
 
-/// Reads an object that is deployed, whatever its kind.
-pub(super) fn read_object(document: &Document<'_>, found: &mut Found) {
-    if !read(document, found) {
-        read_part(document, document.root, None, "", found);
-    }
-}
-
 /// The template that Helm rendered a document from: it says so in a comment above it.
 fn rendered_from<'t>(document: &Document<'t>) -> Option<&'t str> {
     let before = document.root.file_text().get(..document.root.span().start as usize)?;
     let line = before.trim_end().rsplit('\n').next()?;
     line.trim_end().strip_prefix("# Source: ").filter(|path| path.len() < 256 && path.contains("/templates/"))
+}
+
+/// Reads an object that is deployed, whatever its kind.
+pub(super) fn read_object(document: &Document<'_>, found: &mut Found) {
+    if !read(document, found) {
+        read_part(document, document.root, None, "", found);
+    }
 }
 
 /// Reads a part of an object: a partial one where `name` is `None`, else the value of a field of that name, however deep

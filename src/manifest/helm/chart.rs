@@ -127,7 +127,8 @@ fn report_missing(chart: &Chart<'_>, package: &Package, marks: &Marks, found: &m
     }
     // An archive that nothing declares is deployed all the same; one that is declared may be switched off.
     let declared = declared_names(&package.metadata);
-    for path in chart.archives.iter().filter(|path| !reported.contains(path)) {
+    let is_in_charts = |path: &&String| path.rsplit('/').nth(1) == Some("charts");
+    for path in chart.archives.iter().filter(is_in_charts).filter(|path| !reported.contains(path)) {
         if !declared.iter().any(|name| is_archive_of(path, name)) {
             let name = file_name(path);
             let why =
