@@ -120,6 +120,9 @@ fn overlays_and_charts_are_judged_as_they_are_deployed() {
     folder.write("k8s/overlays/prod/kustomization.yaml", "resources: [../../base]\n");
     folder.write("values.prod.yaml", "{}\n");
     snapshot("cli-overlay-and-chart-unpinned", &folder.run(&["check"]).shown());
+    std::fs::write(folder.path().join("charts/app/templates/odd.yaml"), [0xff, 0xfe]).unwrap();
+    let ran = folder.run(&["check"]);
+    assert!(ran.stdout.contains("odd.yaml") && ran.stdout.contains("is not text"), "{}", ran.shown());
     folder.write(
         "digest-gate.yml",
         "version: 1\nenvironments: {production: {overlays: [k8s/gone], charts: [{chart: gone}]}}\n",
