@@ -417,7 +417,7 @@ mod tests {
             status.is_ok_and(|status| status.success())
         };
         if !git(&["init", "-q"]) {
-            println!("SKIPPED: git is not on PATH");
+            io::Write::write_all(&mut io::stderr(), b"SKIPPED: git is not on PATH\n").unwrap();
             return;
         }
         std::fs::write(folder.path().join(".gitignore"), "*.yml\n").unwrap();

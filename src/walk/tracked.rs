@@ -98,7 +98,8 @@ mod tests {
                 let folder = tempfile::tempdir().unwrap();
                 let root = folder.path();
                 if !git(root, &["init", "-q", "--object-format", format]) {
-                    println!("SKIPPED: no git program that knows {format} is on PATH");
+                    let line = format!("SKIPPED: no git program that knows {format} is on PATH\n");
+                    std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
                     continue;
                 }
                 for name in names {

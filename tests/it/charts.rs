@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 mod cases;
 
+use crate::program::has_referee;
 use digest_gate::manifest::helm::chart::{Chart, read, values_as_json};
 use digest_gate::manifest::{Alone, Found, LocatedImage, State, read as read_manifest};
 use digest_gate::source::Source;
@@ -51,16 +52,6 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
             paths.push(path);
         }
     }
-}
-
-fn is_helm_there() -> bool {
-    let is_there = Command::new("helm").arg("version").output().is_ok();
-    if !is_there {
-        // Written past the capture of the test runner: it must be seen.
-        let line = b"\n*** SKIPPED: `helm` is not on PATH, charts are NOT held against it ***\n";
-        std::io::stderr().write_all(line).unwrap();
-    }
-    is_there
 }
 
 fn say(line: &str) {
@@ -207,7 +198,7 @@ fn found_lines(found: &Found, folder: &str) -> String {
 
 #[test]
 fn charts_are_read_as_helm_renders_them() {
-    let is_helm_there = is_helm_there();
+    let is_helm_there = has_referee("helm");
     let (mut compared, mut differing, mut all) = (0, Vec::new(), String::new());
     for case in cases::CASES {
         let folder = tempfile::tempdir().unwrap();
@@ -313,7 +304,7 @@ fn without_null(value: serde_json::Value) -> serde_json::Value {
 #[test]
 fn values_are_merged_as_helm_merges_them() {
     const MERGES: usize = 100;
-    if !is_helm_there() {
+    if !has_referee("helm") {
         return;
     }
     let mut random = Random(20_240_229);

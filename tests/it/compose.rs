@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::program::has_referee;
 use digest_gate::manifest::{self, Absent, Beside, State};
 use digest_gate::source::Source;
 use digest_gate::yaml::Tree;
@@ -134,8 +135,7 @@ fn referee(folder: &Path) -> Option<BTreeSet<String>> {
 
 #[test]
 fn the_images_are_those_of_docker_compose() {
-    if Command::new("docker-compose").arg("version").output().is_err() {
-        println!("SKIPPED: docker-compose is not on the PATH, so that nothing was held against it");
+    if !has_referee("docker-compose") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -4,11 +4,11 @@ mod cases;
 mod random;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::program::has_referee;
 use digest_gate::manifest::kustomize::overlay;
 use digest_gate::manifest::{self, Absent, Alone, Beside, Found, LocatedImage, State};
 use digest_gate::source::Source;
@@ -79,16 +79,6 @@ pub(crate) fn images(found: &[LocatedImage]) -> Vec<String> {
     lines
 }
 
-pub(crate) fn is_kustomize_there() -> bool {
-    let is_there = Command::new("kustomize").arg("version").output().is_ok();
-    if !is_there {
-        // Past the harness, which keeps what a passing test prints to itself.
-        let line = b"\n*** SKIPPED: `kustomize` is not on PATH, overlays are NOT checked against it ***\n";
-        std::io::stderr().write_all(line).unwrap();
-    }
-    is_there
-}
-
 /// What kustomize builds; `Err` is its message.
 fn built(files: &Files, folder: &str) -> Result<Vec<String>, String> {
     let top = tempfile::tempdir().unwrap();
@@ -143,7 +133,7 @@ fn show(files: &Files) -> String {
 
 #[test]
 fn overlays_build_as_kustomize_builds_them() {
-    let is_there = is_kustomize_there();
+    let is_there = has_referee("kustomize");
     let mut wrong = Vec::new();
     for (name, expected, text) in cases::CASES {
         let files = Files::of(text);
@@ -161,7 +151,7 @@ fn overlays_build_as_kustomize_builds_them() {
 
 #[test]
 fn random_overlays_build_as_kustomize_builds_them() {
-    if !is_kustomize_there() {
+    if !has_referee("kustomize") {
         return;
     }
     let rounds = std::env::var("OVERLAYS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);

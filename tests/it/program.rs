@@ -10,6 +10,15 @@ pub(crate) fn skipped(what: &str) {
     std::io::stderr().write_all(format!("SKIPPED: {what}\n").as_bytes()).unwrap();
 }
 
+/// Whether a program that ours is held against is on PATH; says so where it is not.
+pub(crate) fn has_referee(program: &str) -> bool {
+    let is_there = Command::new(program).arg("version").output().is_ok();
+    if !is_there {
+        skipped(&format!("`{program}` is not on PATH: nothing was held against it"));
+    }
+    is_there
+}
+
 /// A folder with files in it, in which the program is run. Removed when it is dropped.
 pub(crate) struct Folder(pub(crate) tempfile::TempDir);
 

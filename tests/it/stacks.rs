@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::program::has_referee;
 use digest_gate::manifest::compose::stack::{self, Stack};
 use digest_gate::manifest::{Absent, Beside, LocatedImage, State};
 use digest_gate::source::Source;
@@ -160,17 +161,8 @@ fn compare(case: &Case) -> Compared {
     }
 }
 
-fn has_referee() -> bool {
-    let found = Command::new("docker-compose").arg("version").output().is_ok();
-    if !found {
-        let line = b"\nSKIPPED: docker-compose is not on the PATH: no stack was held against it\n";
-        std::io::stderr().write_all(line).unwrap();
-    }
-    found
-}
-
 fn hold(cases: impl Iterator<Item = Case>, name: &str) {
-    if !has_referee() {
+    if !has_referee("docker-compose") {
         return;
     }
     let (mut taken, mut refused, mut disputed, mut differing) = (0, 0, 0, Vec::new());

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::program::skipped;
 use digest_gate::yaml::Tree;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -33,7 +34,7 @@ fn accepted(text: &str) -> bool {
 fn corpus() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let Some(folder) = root.ancestors().map(|dir| dir.join("shared/corpus/files")).find(|dir| dir.is_dir()) else {
-        println!("SKIPPED: no shared/corpus/files above {}: nothing was compared on real manifests", root.display());
+        skipped(&format!("no shared/corpus/files above {}: nothing was compared on real manifests", root.display()));
         return Vec::new();
     };
     let mut found: Vec<_> = ignore::WalkBuilder::new(folder)
