@@ -168,7 +168,7 @@ fn without_scheme(mut image: LocatedImage) -> LocatedImage {
 
 /// Whether a file of this name is one in JSON.
 pub(super) fn is_json_named(name: &str) -> bool {
-    name.starts_with("docker-bake.") && name.ends_with(".json")
+    matches!(name.rsplit_once('.'), Some((stem, "json")) if stem.starts_with("docker-bake"))
 }
 
 fn read_json(document: &Document<'_>, found: &mut Found) -> bool {
