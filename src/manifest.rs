@@ -370,11 +370,13 @@ pub fn read(source: &Arc<Source>, beside: &dyn Beside, tree: &mut Tree) -> Found
 }
 
 /// Most JSON in a repository is no manifest: without a key that has `image` in it, also spelled with escapes, none is,
-/// but for a development container that is built.
+/// but for a development container that is built, and for names whose texts variables fill in.
 fn may_hold_an_image(source: &Source) -> bool {
     let bytes = source.text().as_bytes();
     !is_json_name(source.file_name())
         || devcontainer::is_named(source.file_name())
+        || bake::is_json_named(source.file_name())
+        || terraform::is_json_named(source.file_name())
         || memchr::memmem::find(bytes, b"mage").is_some()
         || memchr::memmem::find(bytes, b"\\u").is_some()
 }

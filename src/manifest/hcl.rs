@@ -11,8 +11,9 @@ use hcl_edit::expr::{Expression, Object, ObjectKey, Traversal, TraversalOperator
 use hcl_edit::structure::{Block, Body, Structure};
 use hcl_edit::template::{Element, Strip};
 
-use super::{Found, LocatedImage, Related, State, Unreadable};
+use super::{Found, LocatedImage, Related, State, Unreadable, place};
 use crate::source::{Place, Source, Span};
+use crate::yaml::Node;
 
 /// The most bytes and the most `=` and `:` that are read: the parser compares each key of an object with all before it.
 const MAX_BYTES: usize = 2 << 20;
@@ -218,6 +219,20 @@ impl<'b> Scope<'b> {
         self.value(expression, MAX_DEPTH, &mut steps).ok().map(|value| value.text)
     }
 
+    /// How the text of an expression begins, as far as that is decided.
+    pub(super) fn beginning_of(&self, expression: &Expression) -> String {
+        let Expression::StringTemplate(template) = expression else { return String::new() };
+        let mut steps = MAX_STEPS;
+        let mut beginning = String::new();
+        for element in template {
+            match self.template(std::iter::once(element), None, MAX_DEPTH, &mut steps) {
+                Ok(value) if beginning.len() <= MAX_TEXT => beginning.push_str(&value.text),
+                _ => break,
+            }
+        }
+        beginning
+    }
+
     fn value(&self, expression: &Expression, depth: usize, steps: &mut usize) -> Result<Value, String> {
         let Some(depth) = depth.checked_sub(1).filter(|_| *steps > 0) else {
             return Err("it goes through too many variables, or a variable names itself".to_owned());
@@ -368,11 +383,156 @@ fn shown(root: &str, parts: &[&str]) -> String {
 }
 
 /// The state of a text that the language is done with, unless something else fills it in.
-fn state_of(text: &str) -> State {
+pub(super) fn state_of(text: &str) -> State {
     const MARKS: [(&str, &str); 3] =
         [("[[", "a template (`[[ ]]`)"), ("{{", "a template (`{{ }}`)"), ("${", "a variable (`${ }`)")];
     match MARKS.iter().find(|(mark, _)| text.contains(mark)) {
         Some((_, what)) => State::unresolved(format!("{what} is filled in where it is deployed")),
         None => State::of(text),
     }
+}
+
+/// The variables and locals of a document in the JSON syntax.
+pub(super) struct JsonScope<'t> {
+    names: Names,
+    /// The value, where there is one, and whether who deploys can set it.
+    declared: HashMap<String, (Option<Node<'t>>, bool)>,
+}
+
+/// A text of a JSON document, filled in.
+#[derive(Default)]
+pub(super) struct Filled<'t> {
+    pub(super) text: String,
+    is_variable: bool,
+    decided_by: Vec<(String, Node<'t>)>,
+}
+
+impl<'t> JsonScope<'t> {
+    /// Collects what is declared at the top of a document.
+    pub(super) fn new(root: Node<'t>, names: Names) -> Self {
+        let mut declared = HashMap::new();
+        for (name, value) in
+            bodies(root).flat_map(Node::entries).filter_map(|(key, value)| Some((key.scalar()?, value)))
+        {
+            match (name, names) {
+                ("variable", _) => {
+                    for (name, variable) in labelled(value) {
+                        let name = if names == Names::Bare { name.to_owned() } else { format!("var.{name}") };
+                        let default = variable.get("default").filter(|default| !default.is_null());
+                        declared.insert(name, (default, true));
+                    }
+                }
+                ("locals", Names::Prefixed) => {
+                    for (name, local) in bodies(value).flat_map(Node::entries) {
+                        declared.insert(format!("local.{}", name.scalar().unwrap_or_default()), (Some(local), false));
+                    }
+                }
+                (_, Names::Bare) => {
+                    declared.entry(name.to_owned()).or_insert((Some(value), true));
+                }
+                _ => {}
+            }
+        }
+        Self { names, declared }
+    }
+
+    /// The image a text names; nothing where it is empty, null or no text.
+    pub(super) fn image(
+        &self,
+        kind: &'static str,
+        source: &Arc<Source>,
+        node: Node<'t>,
+        field: &str,
+    ) -> Option<LocatedImage> {
+        let mut image = place::image(kind, source, node, field)?;
+        match self.fill_in(&image.written) {
+            Ok(filled) => {
+                image.state = place::state_of(&filled.text);
+                filled.tell(source, &mut image);
+            }
+            Err(why) => image.state = State::unresolved(why),
+        }
+        Some(image)
+    }
+
+    /// What a text comes to.
+    ///
+    /// # Errors
+    /// Something in it is not decided here; why, for people.
+    pub(super) fn fill_in(&self, text: &str) -> Result<Filled<'t>, String> {
+        let mut steps = MAX_STEPS;
+        self.filled(text, MAX_DEPTH, &mut steps)
+    }
+
+    fn filled(&self, text: &str, depth: usize, steps: &mut usize) -> Result<Filled<'t>, String> {
+        if text.contains("%{") || text.contains("$${") {
+            return Err("a template directive (`%{ }`, `$${ }`) decides it".to_owned());
+        }
+        let mut whole = Filled::default();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("${") {
+            let (name, after) = behind.split_once('}').ok_or_else(|| "an interpolation does not end".to_owned())?;
+            let Some(left) = steps.checked_sub(1).filter(|_| depth > 0) else {
+                return Err("it goes through too many variables, or a variable names itself".to_owned());
+            };
+            *steps = left;
+            let (name, node, is_variable) = self.named(name.trim())?;
+            let value = node.string().ok_or_else(|| format!("`{name}` is not a text"))?;
+            let value = self.filled(value, depth - 1, steps)?;
+            whole.text.push_str(before);
+            whole.text.push_str(&value.text);
+            whole.is_variable |= is_variable || value.is_variable;
+            whole.decided_by.push((name.to_owned(), node));
+            whole.decided_by.extend(value.decided_by);
+            rest = after;
+            if whole.text.len() > MAX_TEXT {
+                return Err(format!("it comes to a text of more than {MAX_TEXT} bytes"));
+            }
+        }
+        whole.text.push_str(rest);
+        Ok(whole)
+    }
+
+    fn named<'n>(&self, name: &'n str) -> Result<(&'n str, Node<'t>, bool), String> {
+        match self.declared.get(name) {
+            Some((Some(node), is_variable)) => Ok((name, *node, *is_variable)),
+            Some((None, _)) => Err(format!("the variable `{name}` has no default")),
+            None if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) => {
+                Err(format!("the expression `{name}` decides it"))
+            }
+            None if self.names == Names::Bare || name.starts_with("var.") || name.starts_with("local.") => {
+                Err(format!("nothing in this file declares `{name}`"))
+            }
+            None => Err(format!("`{name}` is known only where it is deployed")),
+        }
+    }
+}
+
+impl Filled<'_> {
+    /// Tells an image what took part in deciding it.
+    pub(super) fn tell(self, source: &Arc<Source>, image: &mut LocatedImage) {
+        image.variable = self.is_variable;
+        image.related.extend(self.decided_by.into_iter().map(|(name, node)| Related {
+            place: Place::new(source, node.resolve().unwrap_or(node).span()),
+            message: format!("the value of `{name}`"),
+        }));
+    }
+}
+
+/// The bodies that a value of the JSON syntax holds: itself, or the items of a list.
+pub(super) fn bodies(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let itself = (!node.is_sequence()).then_some(node);
+    itself.into_iter().chain(node.items())
+}
+
+/// The blocks of one type with their first label, in the JSON syntax.
+pub(super) fn labelled(blocks: Node<'_>) -> impl Iterator<Item = (&str, Node<'_>)> {
+    let named = bodies(blocks).flat_map(Node::entries).filter_map(|(name, value)| Some((name.scalar()?, value)));
+    named.flat_map(|(name, value)| bodies(value).map(move |body| (name, body)))
+}
+
+/// The values of one key at the top of a document in the JSON syntax, however often it is there.
+pub(super) fn at_top<'t>(root: Node<'t>, name: &str) -> impl Iterator<Item = Node<'t>> {
+    let entries = bodies(root).flat_map(Node::entries);
+    entries.filter(move |(key, _)| key.scalar() == Some(name)).map(|(_, value)| value)
 }

@@ -10,9 +10,10 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body};
 use hcl_edit::template::{Element, HeredocTemplate};
 
-use super::hcl::{self, Names, Scope, Text};
+use super::hcl::{self, JsonScope, Names, Scope, Text};
+use super::kubernetes;
 use super::nomad;
-use super::place::{self, Places};
+use super::place::Places;
 use super::{Document, Found, Kind, LocatedImage, Reader, State, Unreadable};
 use crate::source::{Place, Source};
 use crate::yaml::{Node, Tree};
@@ -23,11 +24,12 @@ pub static KIND: Kind = Kind {
     title: "Terraform and OpenTofu",
     files: "`*.tf`, `*.tofu`",
     reads: "images of kubernetes, docker, nomad, ECS, Batch, Lambda, App Runner, Cloud Run and Azure container resources, \
-            what modules are given as `image`, through defaults of variables and through locals of the same file",
+            what modules are given as `image`, `image_uri` or `…_image`, through defaults of variables and through \
+            locals of the same file",
     decided: "`var.…` by the `default` of the variable and `local.…` by the local, also fixed elements of objects; \
             container definitions in `jsonencode` and here-documents, objects in `manifest` and `yaml_body`, jobs in \
-            `jobspec`; an image that is a `docker_image` is judged there, `file(…)` where that file is; of what a \
-            module is given, what comes to a reference with a digest, or with a tag and a folder",
+            `jobspec`; an image that is a `docker_image` is judged there, `file(…)` where that file is; a machine \
+            image of a cloud and a plain word that a module is given as `image` are no container images",
     unresolved: "a variable without a default or declared in another file (`*.tfvars` are not read), attributes of \
             resources and data, functions, conditions, definitions that are made elsewhere: write the image in \
             quotes, or give the variable a default with a digest in the same file",
@@ -56,8 +58,9 @@ pub static JSON: Kind = Kind {
     title: "Terraform and OpenTofu in JSON",
     files: "`*.tf.json`, `*.tofu.json`",
     reads: "the same images as in `*.tf`",
-    decided: "nothing is filled in, the text is deployed as it stands",
-    unresolved: "an expression in the text (`${ }`) and definitions that are embedded as a text: write the image out \
+    decided: "`${var.…}` by the `default` of the variable and `${local.…}` by the local, where that is a text in the \
+            same file",
+    unresolved: "any other expression in the text (`${ }`) and definitions that are embedded as a text: write the image out \
             with its digest, or write the resource in HCL",
     example: &[(
         "main.tf.json",
@@ -115,7 +118,7 @@ fn read(source: &Arc<Source>, found: &mut Found) -> bool {
         let (Some(kind), Some(name)) = (hcl::label(block, 0), hcl::label(block, 1)) else { continue };
         let Some(names) = attributes_of(kind) else { continue };
         let before = found.images.len();
-        let mut resource = Resource { text, scope: &scope, names, path: vec![kind, name], found };
+        let mut resource = Resource { text, scope: &scope, names, of_module: false, path: vec![kind, name], found };
         // An image that is built here names what is pushed.
         if kind == "docker_image" && block.body.has_blocks("build") {
             resource.built(block);
@@ -130,20 +133,90 @@ fn read(source: &Arc<Source>, found: &mut Found) -> bool {
     true
 }
 
-/// What modules are given as `image`, where the text can be nothing else: their schema is not known here.
+/// What modules are given as images: their schema is not known here.
 fn read_modules(text: Text<'_>, scope: &Scope<'_>, body: &Body, found: &mut Found) {
     for block in body.get_blocks("module") {
-        let name = hcl::label(block, 0).unwrap_or_default();
+        let module = format!("module.{}", hcl::label(block, 0).unwrap_or_default());
         let mut given = Found::default();
-        let path = vec!["module", name];
-        Resource { text, scope, names: &["image", "container_image"], path, found: &mut given }.body(&block.body);
-        found.images.extend(given.images.into_iter().filter_map(|mut image| {
-            let reference = image.reference()?;
-            let is_certain = reference.is_pinned() || reference.tag().is_some() && reference.path().len() > 1;
-            image.resource = is_certain.then(|| format!("module.{name}"));
-            is_certain.then_some(image)
-        }));
+        Resource { text, scope, names: &[], of_module: true, path: vec![&module], found: &mut given }.body(&block.body);
+        found.images.extend(given.images.into_iter().filter_map(|image| given_image(&module, image)));
     }
+}
+
+/// What a module is given, where it is an image or may be one.
+fn given_image(module: &str, mut image: LocatedImage) -> Option<LocatedImage> {
+    let field = image.field.strip_prefix(module).unwrap_or(&image.field);
+    let is_certain = ["container", "docker", "image_uri"].iter().any(|word| field.contains(word));
+    let written = image.written.as_str();
+    let is_image = match &image.state {
+        _ if matches!(written, "null" | "true" | "false") => false,
+        _ if is_certain => true,
+        State::Reference(reference) => {
+            let text = reference.as_str();
+            let is_path = reference.name().contains('/') && !kubernetes::is_file_name(reference.path());
+            kubernetes::is_image_like(text) || is_path && !is_of_machine(text)
+        }
+        State::Malformed { text, .. } => is_like_reference(text),
+        _ => !is_of_machine(written),
+    };
+    image.resource = Some(module.to_owned());
+    is_image.then_some(image)
+}
+
+/// Whether a module's argument of this name is an image. Those of machines say so, and so do switches.
+fn is_given_name(name: &str) -> bool {
+    const MACHINES: [&str; 6] = ["source_image", "boot_image", "os_image", "vm_image", "disk_image", "machine_image"];
+    const SWITCHES: [&str; 9] = ["create_", "use_", "enable_", "skip_", "keep_", "force_", "delete_", "is_", "has_"];
+    (name == "image" || name.ends_with("_image") || name.ends_with("image_uri"))
+        && !MACHINES.iter().any(|machine| name.ends_with(machine))
+        && !SWITCHES.iter().any(|switch| name.starts_with(switch))
+}
+
+/// Whether a text, or the expression in it, is the image of a machine in a cloud.
+fn is_of_machine(text: &str) -> bool {
+    const PROJECTS: [&str; 14] = [
+        "centos-cloud/",
+        "cos-cloud/",
+        "debian-cloud/",
+        "deeplearning-platform-release/",
+        "fedora-cloud/",
+        "fedora-coreos-cloud/",
+        "opensuse-cloud/",
+        "rhel-cloud/",
+        "rhel-sap-cloud/",
+        "rocky-linux-cloud/",
+        "suse-cloud/",
+        "ubuntu-os-cloud/",
+        "ubuntu-os-pro-cloud/",
+        "windows-cloud/",
+    ];
+    const BEGINNINGS: [&str; 6] = ["ami-", "Canonical:", "/subscriptions/", "https://", "global/images/", "self_link:"];
+    const TYPES: [&str; 9] = [
+        "aws_ami",
+        "google_compute_image",
+        "azurerm_image",
+        "azurerm_shared_image",
+        "azurerm_platform_image",
+        "openstack_images_image",
+        "hcloud_image",
+        "digitalocean_image",
+        "oci_core_images",
+    ];
+    let expression = text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let expression = expression.strip_prefix("data.").unwrap_or(expression);
+    let is_path = expression.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']' | '*'));
+    BEGINNINGS.iter().chain(&PROJECTS).any(|beginning| text.starts_with(beginning))
+        || text.starts_with("projects/") && text.contains("/images/")
+        || is_path && TYPES.iter().any(|kind| expression.starts_with(kind))
+}
+
+/// Whether a text that is no reference is meant as one: it has a digest or a registry.
+fn is_like_reference(text: &str) -> bool {
+    let Some((domain, path)) = text.split_once('/') else { return text.contains("@sha") };
+    let (host, port) = domain.split_once(':').unwrap_or((domain, "0"));
+    let is_registry = host == "localhost" || host.contains('.') && host.starts_with(char::is_alphanumeric);
+    let is_file = kubernetes::is_file_name(path) || text.starts_with("https://") || text.starts_with("http://");
+    text.contains("@sha") || is_registry && !is_file && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// One resource: which attributes are images, and where the walk stands in it.
@@ -151,6 +224,8 @@ struct Resource<'r, 'b, 'f> {
     text: Text<'b>,
     scope: &'r Scope<'b>,
     names: &'static [&'static str],
+    /// Not a resource but a module: names alone tell what is an image.
+    of_module: bool,
     path: Vec<&'b str>,
     found: &'f mut Found,
 }
@@ -183,7 +258,7 @@ impl<'b> Resource<'_, 'b, '_> {
     }
 
     fn attribute(&mut self, name: &'b str, value: &'b Expression) {
-        if !self.names.contains(&name) {
+        if !(self.names.contains(&name) || self.of_module && is_given_name(name)) {
             return self.nested(name, value);
         }
         match (name, value) {
@@ -211,9 +286,7 @@ impl<'b> Resource<'_, 'b, '_> {
         match value {
             Expression::Object(object) => {
                 for (key, value) in object {
-                    if let Some(key) = hcl::key_text(key) {
-                        self.attribute(key, value.expr());
-                    }
+                    self.attribute(hcl::key_text(key).unwrap_or("*"), value.expr());
                 }
             }
             Expression::Array(array) => {
@@ -355,29 +428,51 @@ fn is_of_docker_image(value: &Expression) -> bool {
     matches!(&traversal.expr, Expression::Variable(name) if name.as_str() == "docker_image")
 }
 
+/// Whether a file of this name is configuration in JSON.
+pub(super) fn is_json_named(name: &str) -> bool {
+    name.ends_with(".tf.json") || name.ends_with(".tofu.json")
+}
+
 fn read_json(document: &Document<'_>, found: &mut Found) -> bool {
-    let name = document.source.file_name();
-    if !name.ends_with(".tf.json") && !name.ends_with(".tofu.json") {
+    let root = document.root;
+    if !is_json_named(document.source.file_name()) {
         return false;
     }
-    let mut places = Places::new(document.root);
-    let Some(resources) = document.root.get("resource") else { return true };
-    let of_type = |kind| attributes_of(kind).unwrap_or_default();
-    for (kind, group) in resources.entries().filter_map(|(kind, group)| Some((kind.scalar()?, group))) {
-        for name in of_type(kind) {
+    let scope = JsonScope::new(root, Names::Prefixed);
+    let mut places = Places::new(root);
+    for (kind, group) in hcl::at_top(root, "resource").flat_map(hcl::labelled) {
+        for name in attributes_of(kind).unwrap_or_default() {
             places.each_from(group, "**", &mut |node, path| {
                 let Some(node) = node.get(name).and_then(Node::resolve) else { return };
                 let field = format!("resource.{kind}.{path}.{name}");
-                found.images.extend(image_in_json(document, node, &field));
+                found.images.extend(image_in_json(document, &scope, node, &field));
             });
         }
+    }
+    for (name, body) in hcl::at_top(root, "module").flat_map(hcl::labelled) {
+        let module = format!("module.{name}");
+        places.each_from(body, "**", &mut |node, path| {
+            for (key, value) in node.entries() {
+                let Some(key) = key.scalar().filter(|key| is_given_name(key)) else { continue };
+                let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+                let field = format!("{module}{dot}{path}.{key}");
+                let image = scope.image(JSON.name, document.source, value, &field);
+                found.images.extend(image.and_then(|image| given_image(&module, image)));
+            }
+        });
     }
     true
 }
 
-fn image_in_json(document: &Document<'_>, node: Node<'_>, field: &str) -> Option<LocatedImage> {
-    let mut image = place::image(JSON.name, document.source, node, field)?;
-    if field.ends_with("definitions") || field.ends_with("properties") || field.ends_with("jobspec") {
+fn image_in_json<'t>(
+    document: &Document<'t>,
+    scope: &JsonScope<'t>,
+    node: Node<'t>,
+    field: &str,
+) -> Option<LocatedImage> {
+    const TEXTS: [&str; 4] = ["definitions", "properties", "jobspec", "yaml_body"];
+    let mut image = scope.image(JSON.name, document.source, node, field)?;
+    if TEXTS.iter().any(|text| field.ends_with(text)) {
         image.state = State::unresolved("the text holds containers: write them into a file of their own");
     }
     Some(image)
@@ -472,7 +567,65 @@ resource "aws_lambda_function" "f" {
     #[test]
     fn modules_are_given_images() {
         let text = "module \"m\" {\n  source = \"x\"\n  containers = { web = { image = \"a/b:1\" }, x = { image = var.y } }\n  image = \"ubuntu\"\n}\n";
-        assert_eq!(images("a.tf", text), ["3:35 module.m.containers.web.image a/b:1 unpinned a/b:1"]);
+        assert_eq!(
+            images("a.tf", text),
+            [
+                "3:35 module.m.containers.web.image a/b:1 unpinned a/b:1",
+                "3:59 module.m.containers.x.image var.y unresolved -"
+            ]
+        );
+    }
+
+    /// What a module that is given one argument has: written and status.
+    fn given(argument: &str) -> Option<String> {
+        let text = format!("variable \"v\" {{\n  default = \"org/v\"\n}}\nmodule \"m\" {{\n  {argument}\n}}\n");
+        let found = find("a.tf", &text);
+        assert!(found.unreadable.is_empty() && found.images.len() < 2, "{argument}");
+        found.images.first().map(|image| format!("{} {}", image.written, image.status()))
+    }
+
+    #[test]
+    fn what_a_module_is_given_is_never_passed_over() {
+        for (argument, expected) in [
+            ("image = var.image", "var.image unresolved"),
+            ("image = \"ghcr.io/org/app:${var.tag}\"", "ghcr.io/org/app:${var.tag} unresolved"),
+            ("image = \"ghcr.io/org/app\"", "ghcr.io/org/app unpinned"),
+            ("image = \"org/app\"", "org/app unpinned"),
+            ("image = \"nginx:1\"", "nginx:1 unpinned"),
+            ("image = var.v", "var.v unpinned"),
+            ("image = \"ghcr.io/org/app@sha256:12\"", "ghcr.io/org/app@sha256:12 malformed"),
+            ("image = \"ghcr.io/Org/app\"", "ghcr.io/Org/app malformed"),
+            ("image = format(\"%s:1\", \"a\")", "format(\"%s:1\", \"a\") unresolved"),
+            ("image_uri = module.b.uri", "module.b.uri unresolved"),
+            ("container_image = \"nginx\"", "nginx unpinned"),
+            ("sidecar_image = var.sidecar", "var.sidecar unresolved"),
+            ("list = { (var.name) = { image = var.image } }", "var.image unresolved"),
+        ] {
+            assert_eq!(given(argument).as_deref(), Some(expected), "{argument}");
+        }
+    }
+
+    #[test]
+    fn images_of_machines_and_switches_are_none() {
+        for argument in [
+            "image = \"ubuntu\"",
+            "image = \"ami-0123456789abcdef0\"",
+            "image = \"ami-${var.ami}\"",
+            "image = \"projects/debian-cloud/global/images/family/debian-12\"",
+            "image = \"projects/${var.project}/global/images/x\"",
+            "image = \"debian-cloud/debian-12\"",
+            "image = \"Canonical:UbuntuServer:18.04-LTS:latest\"",
+            "image = data.aws_ami.x.id",
+            "image = \"${data.google_compute_image.x.self_link}\"",
+            "image = null",
+            "image_id = var.image",
+            "source_image = var.image",
+            "logo_image = \"assets/logo.png\"",
+            "create_image = var.create",
+            "pull_image = true",
+        ] {
+            assert_eq!(given(argument), None, "{argument}");
+        }
     }
 
     #[test]
@@ -485,6 +638,32 @@ resource "aws_lambda_function" "f" {
     fn json_is_read_by_its_name() {
         let text = r#"{"resource": {"docker_image": {"a": {"name": "a:1"}}, "aws_ami": {"x": {"name": "x:1"}}}}"#;
         assert_eq!(images("a.tf.json", text), ["1:47 resource.docker_image.a.name a:1 unpinned a:1"]);
+    }
+
+    #[test]
+    fn json_is_filled_in_and_modules_are_read() {
+        let text = r#"{"variable": {"tag": {"default": "1"}, "none": {}}, "locals": [{"app": "org/app:${var.tag}"}],
+"resource": [{"docker_container": [{"a": {"image": "${local.app}"}, "b": {"image": "${var.none}"}}]}],
+"module": {
+"a": {"image": "ghcr.io/org/app"},
+"b": [{"containers": [{"image": "${local.app}"}]}],
+"c": {"image": "${var.none}", "source_image": "${var.x}"},
+"d": {"image": "ubuntu"},
+"e": {"image": "${data.aws_ami.x.id}", "create_image": true}
+}}"#;
+        assert_eq!(
+            images("a.tf.json", text),
+            [
+                "2:53 resource.docker_container.a.image ${local.app} unpinned org/app:1",
+                "2:85 resource.docker_container.b.image ${var.none} unresolved -",
+                "4:17 module.a.image ghcr.io/org/app unpinned ghcr.io/org/app",
+                "5:34 module.b.containers[0].image ${local.app} unpinned org/app:1",
+                "6:17 module.c.image ${var.none} unresolved -",
+            ]
+        );
+        // Nothing in this file says "image".
+        let job = r#"{"resource": {"nomad_job": {"j": {"jobspec": "${var.job}"}}}}"#;
+        assert_eq!(images("a.tf.json", job).len(), 1);
     }
 
     #[test]
