@@ -92,9 +92,9 @@ fn the_readmes_workflow_is_the_one_to_copy() {
 fn the_readmes_commands_run() {
     let readme = read("README.md");
     let commands = blocks(&readme, "sh").concat();
-    let main = "cargo run --release -- check examples/production";
+    let main = "cargo run -- check examples/production";
     assert!(commands.contains(main));
-    let ran = run_in(root(), &main.split(' ').skip(4).collect::<Vec<_>>(), "", &[]);
+    let ran = run_in(root(), &main.split(' ').skip(3).collect::<Vec<_>>(), "", &[]);
     assert_eq!(ran.status, 1, "{}", ran.shown());
     insta::with_settings!({ snapshot_path => "../../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("readme-example", ran.shown());
