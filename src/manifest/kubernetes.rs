@@ -170,6 +170,11 @@ fn read_fragment(document: &Document<'_>, found: &mut Found) -> bool {
     found.images.len() > before
 }
 
+/// Whether a document is an object of the Kubernetes API.
+pub(super) fn is_object(root: Node<'_>) -> bool {
+    text_of(root, "apiVersion").is_some() && text_of(root, "kind").is_some()
+}
+
 fn text_of<'t>(node: Node<'t>, key: &str) -> Option<&'t str> {
     node.get(key)?.string()
 }

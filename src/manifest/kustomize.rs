@@ -139,7 +139,9 @@ fn read(document: &Document<'_>, found: &mut Found) -> bool {
         read_entries(document, entry, "imageTag", found);
         return true;
     }
-    let named = FILE_NAMES.contains(&document.source.file_name()) && root.is_mapping();
+    // kustomize knows no `services`: a file of that name that has them is Compose's.
+    let named =
+        FILE_NAMES.contains(&document.source.file_name()) && root.is_mapping() && root.get("services").is_none();
     let kind_fits = matches!(kind, Some("Kustomization" | "Component"));
     let is_kustomization = match group {
         Some(group) => group == "kustomize.config.k8s.io" && (kind_fits || named && kind.is_none()),

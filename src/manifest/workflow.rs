@@ -3,7 +3,7 @@
 //! Sources: the workflow syntax and the metadata syntax of GitHub Actions; `ContainerInfo` and `ActionManager` of the
 //! runner for what it strips from an image.
 
-use super::{Document, Found, Kind, LocatedImage, Reader, Related, State};
+use super::{Document, Found, Kind, LocatedImage, Reader, Related, State, kubernetes};
 use crate::source::{Place, Span};
 use crate::yaml::Node;
 
@@ -42,6 +42,10 @@ const SCHEME: &str = "docker://";
 
 fn read(document: &Document<'_>, found: &mut Found) -> bool {
     let root = document.root;
+    // A Kubernetes object with the keys of a workflow put beside its own is still applied as what it is.
+    if kubernetes::is_object(root) {
+        return false;
+    }
     let mut walk = Walk { document, found };
     if is_workflow(document) {
         let jobs = root.get("jobs").into_iter().flat_map(Node::entries);
@@ -330,6 +334,20 @@ jobs:
         assert!(images("action.yml", "runs: {using: docker, image: Dockerfile}\n").is_empty());
         let composite = "runs:\n  using: composite\n  steps:\n  - uses: docker://a:1\n  - uses: a/b@v1\n";
         assert_eq!(images("action.yaml", composite), ["4:20 runs.steps[0].uses a:1 unpinned"]);
+    }
+
+    #[test]
+    fn an_object_cannot_pass_for_a_workflow_or_an_action() {
+        let pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: evil}]}\n";
+        for (name, keys) in [
+            ("a.yaml", "on: push\njobs: {}\n"),
+            (".github/workflows/a.yaml", "jobs: {}\n"),
+            ("action.yml", "runs: {using: docker}\n"),
+        ] {
+            let found = find(name, &format!("{pod}{keys}"));
+            assert_eq!(found.images.len(), 1, "{name}");
+            assert_eq!(found.images[0].kind, "kubernetes", "{name}");
+        }
     }
 
     #[test]
