@@ -142,6 +142,14 @@ pub fn is_candidate(path: &str) -> bool {
     is_document_name(name) || is_claimed_as_text(name)
 }
 
+/// Whether a file of this path that is no text must be said: a disk's `*.image` is as much a file as a unit of that
+/// name, and what no kind takes by its name is any file.
+#[must_use]
+pub fn is_text_by_name(path: &str) -> bool {
+    let ending = path.rsplit('.').next().unwrap_or_default();
+    is_candidate(path) && !matches!(ending, "image" | "volume")
+}
+
 fn is_claimed_as_text(name: &str) -> bool {
     KINDS.iter().any(|kind| matches!(kind.reader, Reader::Text { claims, .. } if claims(name)))
 }

@@ -96,6 +96,7 @@ impl<'r, 'a> Run<'r, 'a> {
                 self.judge(found, scope, &mut part);
                 is_manifest
             }
+            Err(ReadError::NotText(_)) if !manifest::is_text_by_name(shown) => false,
             Err(error) => {
                 let place = Place::new(&Source::new(shown, ""), Span::default());
                 self.unreadable(Unreadable { place, message: error.to_string(), help: None }, scope, &mut part);

@@ -217,9 +217,14 @@ fn templates_are_told_as_such() {
 #[test]
 fn files_that_are_no_manifests_are_skipped() {
     let folder = Folder::new(&[("README.md", "# hello: [\n"), ("notes.txt", "image: x"), ("a.yml", "just: text\n")]);
-    let ran = folder.run(&["check", "README.md", "notes.txt", "a.yml"]);
+    for picture in ["logo.png", "disk.image"] {
+        std::fs::write(folder.path().join(picture), [0xff, 0xfe, 0]).unwrap();
+    }
+    let ran = folder.run(&["check", "README.md", "notes.txt", "a.yml", "logo.png", "disk.image"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     assert!(ran.stdout.contains("0 images"), "{}", ran.shown());
+    std::fs::write(folder.path().join("b.yml"), [0xff, 0xfe, 0]).unwrap();
+    assert_eq!(folder.run(&["check", "b.yml"]).status, 1);
 }
 
 #[test]
