@@ -146,9 +146,15 @@ pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.id == id)
 }
 
-/// What every rule says of one image, in the order of [`RULES`].
-pub fn judge(facts: Facts<'_>) -> impl Iterator<Item = (&'static Rule, Verdict)> + '_ {
-    RULES.iter().filter_map(move |rule| Some((*rule, (rule.judge?)(&facts)?)))
+/// What every rule that `level` does not switch off says of one image, in the order of [`RULES`].
+pub fn judge(
+    facts: Facts<'_>,
+    level: impl Fn(&Rule) -> Level,
+) -> impl Iterator<Item = (&'static Rule, Severity, Verdict)> {
+    RULES.iter().filter_map(move |rule| {
+        let severity = level(rule).severity()?;
+        Some((*rule, severity, (rule.judge?)(&facts)?))
+    })
 }
 
 #[cfg(test)]
@@ -167,7 +173,7 @@ mod tests {
     fn rules_of(image: &LocatedImage, strict: bool) -> Vec<&'static str> {
         let base = if strict { Base::Strict } else { Base::Default };
         let facts = Facts { image, strict, allowed_registries: &[] };
-        judge(facts).filter(|(rule, _)| rule.level(base) != Level::Off).map(|(rule, _)| rule.id).collect()
+        judge(facts, |rule| rule.level(base)).map(|(rule, ..)| rule.id).collect()
     }
 
     #[test]

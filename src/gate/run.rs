@@ -147,8 +147,7 @@ impl<'r, 'a> Run<'r, 'a> {
     fn image(&self, image: &LocatedImage, scope: Scope<'_>, part: &mut Collected) {
         let policy = self.request.policy;
         let facts = Facts { image, strict: policy.is_strict(), allowed_registries: &policy.allowed_registries };
-        for (rule, verdict) in rule::judge(facts) {
-            let Some(severity) = policy.level(rule).severity() else { continue };
+        for (rule, severity, verdict) in rule::judge(facts, |rule| policy.level(rule)) {
             part.findings.push(Finding {
                 rule,
                 severity,
