@@ -206,6 +206,32 @@ pub struct LocatedImage {
     pub partial: bool,
     /// Places that took part: the line that declares a variable, the base of an override.
     pub related: Vec<Related>,
+    /// Where its digest is written.
+    pub slot: PinSlot,
+}
+
+/// Where the digest of an image is written: data, so that pinning knows no syntax.
+#[derive(Clone, Debug, Default)]
+pub enum PinSlot {
+    /// In the image's own text, which is the whole reference: its digest is replaced, or one is written behind it.
+    #[default]
+    Text,
+    /// Elsewhere, or around it. The first is where the value is decided; the next ones are for a value that several
+    /// images share and that cannot carry the digests of all of them.
+    At(Vec<Slot>),
+    /// Nowhere, for this reason: lower case, no full stop.
+    None(String),
+}
+
+/// One place for a digest: `before`, the digest and `after` are written over the bytes of `place`.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// What is replaced; empty where something is inserted.
+    pub place: Place,
+    /// What comes before the digest: `@` behind a tag.
+    pub before: String,
+    /// What comes behind it.
+    pub after: String,
 }
 
 /// Another place that explains a finding.
@@ -270,6 +296,7 @@ impl LocatedImage {
             built: false,
             partial: false,
             related: Vec::new(),
+            slot: PinSlot::default(),
         }
     }
 

@@ -11,9 +11,10 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::error::{ApiError, Cause, ClientError, message, one_line};
+use super::error::{ApiError, Cause, ClientError, message};
 use super::event::checked_api_url;
 use super::transport::{Answer, Transport, Verb, failure};
+use crate::http::one_line;
 
 /// How often a request is sent that may be repeated, or that never arrived.
 const TRIES: u32 = 3;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Characters of a foreign message that are shown.
-const MAX_MESSAGE: usize = 400;
+use crate::http::one_line;
 
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -15,10 +14,8 @@ pub enum ClientError {
     Url(#[from] super::EventError),
     #[error("the token is empty or not printable ASCII; pass `token: ${{{{ github.token }}}}`")]
     Token,
-    #[error("cannot use the certificates of SSL_CERT_FILE {path}: {reason}; name a file of PEM certificates")]
-    Certificates { path: String, reason: String },
-    #[error("cannot set up the connection: {0}")]
-    Setup(String),
+    #[error(transparent)]
+    Setup(#[from] crate::http::SetupError),
 }
 
 /// A request that failed.
@@ -99,9 +96,4 @@ pub(super) fn message(body: &str) -> String {
         Some(errors) => one_line(&format!("{message} {errors}")),
         None => one_line(message),
     }
-}
-
-/// Foreign text without control characters and of bounded length.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).take(MAX_MESSAGE).collect()
 }

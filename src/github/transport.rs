@@ -2,20 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::error::{ApiError, Cause, ClientError, one_line};
+use super::error::{ApiError, Cause, ClientError};
+use crate::http::{self, SetupError, root};
 
 /// Redirects that are followed, all on the same host.
 const MAX_REDIRECTS: usize = 3;
@@ -63,7 +60,7 @@ impl Transport {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| ClientError::Setup(root(&error)))?;
+            .map_err(|error| SetupError::Client(root(&error)))?;
         // Octocrab starts a task that carries the requests. None of its own layers: they add its name as a second user
         // agent, and the token without marking it as secret.
         let inside = runtime.enter();
@@ -130,15 +127,6 @@ fn cause(error: &octocrab::Error) -> Cause {
     Cause::Lost(root(error))
 }
 
-/// The innermost reason: the outer ones only name the layers it came through.
-fn root(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    one_line(&innermost.to_string())
-}
-
 /// The HTTP client: the token in a header that no log shows, proxies as the environment says, no redirects.
 fn http_client(
     base: &Url,
@@ -149,40 +137,12 @@ fn http_client(
     let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
     bearer.set_sensitive(true);
     let github_json = HeaderValue::from_static("application/vnd.github+json");
-    let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(env)?)
-        .user_agent(concat!("digest-gate/", env!("CARGO_PKG_VERSION")))
+    let mut builder = http::builder(env, timeout)?
         .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer), (ACCEPT, github_json)]))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .connect_timeout(timeout.min(Duration::from_secs(10)))
         .timeout(timeout);
     if base.scheme() == "http" {
         // Unencrypted to this machine: not through a proxy that would read the token.
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|error| ClientError::Setup(root(&error)))
-}
-
-/// TLS with the public roots built in, for an image without any, and those of `SSL_CERT_FILE`.
-fn tls(env: &BTreeMap<String, String>) -> Result<rustls::ClientConfig, ClientError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
-    if let Some(path) = env.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
-        let refused = |reason| ClientError::Certificates { path: path.clone(), reason };
-        let added = roots.add_parsable_certificates(certificates(path).map_err(refused)?).0;
-        if added == 0 {
-            return Err(refused("no usable certificate in it".to_owned()));
-        }
-    }
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::Setup(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-#[expect(clippy::disallowed_methods, reason = "trust roots of the machine, not a manifest")]
-fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| error.to_string())
+    builder.build().map_err(|error| SetupError::Client(root(&error)).into())
 }

@@ -4,12 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const LAYERS: &[&[&str]] = &[
-    &["source", "reference"],
+    &["source", "reference", "edit", "resolution", "http"],
     &["yaml"],
     &["manifest"],
     &["finding", "rule"],
     &["policy", "exception"],
     &["walk"],
+    &["registry", "history", "signature", "scan"],
+    &["pin", "rollback"],
     &["gate"],
     &["report"],
     &["runner", "github"],

@@ -1,0 +1,138 @@
+//! What a registry answers, as plain data: three states that are never mixed up, digests, platforms, dates.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+/// What is asked about: an object of a repository in a registry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asked {
+    /// The registry as references name it: `docker.io`, `ghcr.io`, `localhost:5000`.
+    pub registry: String,
+    /// The repository in full: `library/nginx`.
+    pub repository: String,
+    pub object: Object,
+}
+
+/// How a manifest is named in its repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Object {
+    Tag(String),
+    /// `algorithm:hex`, well-formed.
+    Digest(String),
+}
+
+impl Object {
+    /// The text that stands for it in a request.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Tag(text) | Self::Digest(text) => text,
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.object {
+            Object::Tag(tag) => write!(f, "{}/{}:{tag}", self.registry, self.repository),
+            Object::Digest(digest) => write!(f, "{}/{}@{digest}", self.registry, self.repository),
+        }
+    }
+}
+
+/// An answer of a registry. That something is not there is an answer; that nobody answered is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<T> {
+    Found(T),
+    /// The registry answered that it has no such thing.
+    Missing,
+    /// The question is open: never to be taken for good or for bad.
+    Unanswered(Unanswered),
+}
+
+/// Why a question stayed open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// What happened, with the host: lower case, no full stop.
+    pub reason: String,
+    /// The way out: lower case, no full stop.
+    pub help: String,
+}
+
+impl<T> Answer<T> {
+    /// What was found.
+    #[must_use]
+    pub fn found(&self) -> Option<&T> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::Missing | Self::Unanswered(_) => None,
+        }
+    }
+}
+
+/// What a registry serves under a name, as far as a HEAD request tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Well-formed; of a body that was read, its own.
+    pub digest: String,
+    /// As the registry gives it.
+    pub media_type: String,
+}
+
+/// A manifest that was read and whose digest was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    pub digest: String,
+    pub media_type: String,
+    pub bytes: Vec<u8>,
+}
+
+/// What stands behind a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    pub digest: String,
+    pub media_type: String,
+    pub content: Content,
+    /// When it was created: of an index the newest of its images. Absent where the image does not say.
+    pub created: Option<Timestamp>,
+}
+
+/// The kinds of things that a registry keeps under a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Images of several platforms, without the attestations that `BuildKit` stores beside them.
+    Index(Vec<(Platform, String)>),
+    /// One image.
+    Image(Platform),
+    /// Nothing that can be run: an attestation, a signature, a chart. What it is, for people.
+    Artifact(String),
+}
+
+/// For which machine an image is (OCI image-spec, `platform`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Platform {
+    pub os: String,
+    pub architecture: String,
+    pub variant: Option<String>,
+    pub os_version: Option<String>,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        if let Some(variant) = &self.variant {
+            write!(f, "/{variant}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A descriptor of an artifact that refers to an image (OCI distribution-spec, referrers).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    pub digest: String,
+    pub media_type: String,
+    pub artifact_type: Option<String>,
+    pub annotations: Vec<(String, String)>,
+}
