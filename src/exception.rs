@@ -11,7 +11,7 @@ use jiff::civil::Date;
 
 use crate::finding::{Exempted, Finding};
 use crate::policy::{Exception, NOT_EXEMPTABLE, Policy};
-use crate::rule::{EXPIRED_EXCEPTION, Rule, UNUSED_EXCEPTION};
+use crate::rule::{EXPIRED_EXCEPTION, JudgedBy, Rule, UNUSED_EXCEPTION};
 use crate::source::Place;
 
 /// The name of the environment of findings about the configuration itself.
@@ -29,8 +29,9 @@ pub enum Coverage {
 /// Marks the findings that an exception exempts, and adds a finding for every exception that is past its date and,
 /// where everything was judged, for every one that exempts nothing.
 ///
+/// `by` is the command whose rules were all judged: an exception for the rule of a later one is not unused.
 /// The first exception in the configuration that takes a finding is named; all that take it are in use.
-pub fn apply(findings: &mut Vec<Finding>, policy: &Policy, today: Date, coverage: Coverage) {
+pub fn apply(findings: &mut Vec<Finding>, policy: &Policy, today: Date, coverage: Coverage, by: JudgedBy) {
     let mut about_exceptions = Vec::new();
     for exception in &policy.exceptions {
         let Some(days_left) = days_left(exception, today) else {
@@ -42,7 +43,9 @@ pub fn apply(findings: &mut Vec<Finding>, policy: &Policy, today: Date, coverage
             used = true;
             finding.exception.get_or_insert_with(|| exempted(exception, days_left));
         }
-        if !used && coverage == Coverage::Whole {
+        // What was not judged could not be exempted.
+        let was_judged = exception.rule.is_none_or(|rule| rule.judged_by <= by);
+        if !used && was_judged && coverage == Coverage::Whole {
             about_exceptions.extend(unused(exception, policy));
         }
     }
@@ -155,7 +158,7 @@ mod tests {
     /// Whether the finding is exempted, and the rules of the findings that were added.
     fn applied(exceptions: &str, finding: Finding) -> (bool, Vec<&'static str>) {
         let mut findings = vec![finding];
-        apply(&mut findings, &policy(exceptions), TODAY, Coverage::Whole);
+        apply(&mut findings, &policy(exceptions), TODAY, Coverage::Whole, JudgedBy::Check);
         (findings[0].exception.is_some(), findings[1..].iter().map(|finding| finding.rule.id).collect())
     }
 
@@ -208,7 +211,7 @@ mod tests {
         ] {
             let mut findings = vec![nginx()];
             let policy = policy(&format!("{{image: nginx, reason: x, ticket: T, expires: {expires}}}"));
-            apply(&mut findings, &policy, TODAY, Coverage::Whole);
+            apply(&mut findings, &policy, TODAY, Coverage::Whole, JudgedBy::Check);
             assert_eq!(findings[0].exception.as_ref().map(|exempted| exempted.days_left), expected, "{expires}");
             let added = findings.get(1);
             assert_eq!(
@@ -223,14 +226,20 @@ mod tests {
     fn a_part_of_the_manifests_makes_no_exception_unused() {
         let mut findings = Vec::new();
         let policy = policy("{image: nginx, reason: x, expires: 2027-01-31}");
-        apply(&mut findings, &policy, TODAY, Coverage::Part);
+        apply(&mut findings, &policy, TODAY, Coverage::Part, JudgedBy::Check);
         assert!(findings.is_empty());
     }
 
     #[test]
     fn the_far_end_of_the_calendar_is_counted() {
         let mut findings = vec![finding("unpinned", "a.yml", Some("docker.io/library/nginx"))];
-        apply(&mut findings, &policy("{image: nginx, reason: x, expires: 9999-12-31}"), Date::MIN, Coverage::Whole);
+        apply(
+            &mut findings,
+            &policy("{image: nginx, reason: x, expires: 9999-12-31}"),
+            Date::MIN,
+            Coverage::Whole,
+            JudgedBy::Check,
+        );
         assert!(findings[0].exception.as_ref().is_some_and(|exempted| exempted.days_left > 0));
     }
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::exception::{self, Coverage};
-use crate::finding::{Finding, Report};
+use crate::finding::{Counts, Finding, Report};
 use crate::manifest::LocatedImage;
 use crate::policy::{Environment, Policy};
-use crate::rule::{self, Rule};
+use crate::rule::{self, JudgedBy, Rule};
 use crate::source::{Place, Source, Span};
 use crate::walk::{ReadError, Workspace};
 use run::Run;
@@ -50,11 +50,31 @@ pub enum Targets<'a> {
     Environments(Vec<&'a Environment>),
 }
 
+/// An image that is deployed, and where.
+#[derive(Clone, Debug)]
+pub struct Deployed {
+    pub image: LocatedImage,
+    pub environment: Arc<str>,
+    /// Whether the environment blocks.
+    pub enforced: bool,
+}
+
 /// What was found and judged.
 pub struct Judged {
     pub report: Report,
     /// Where asked for, every image that is deployed, sorted by place; local ones too.
-    pub images: Vec<LocatedImage>,
+    pub images: Vec<Deployed>,
+}
+
+/// What the manifests alone say, before exceptions are applied. More may be asked about the images and added.
+#[derive(Default)]
+pub struct Collected {
+    /// In no order.
+    pub findings: Vec<Finding>,
+    pub counts: Counts,
+    /// Where asked for, every image that is deployed, sorted by place; local ones too.
+    pub images: Vec<Deployed>,
+    pub notices: Vec<String>,
 }
 
 /// Judges all manifests of a request.
@@ -62,19 +82,33 @@ pub struct Judged {
 /// # Errors
 /// A path the user named is not there. Everything else that goes wrong is a finding.
 pub fn judge(request: &Request<'_>) -> Result<Judged, Missing> {
+    Ok(conclude(collect(request)?, request, JudgedBy::Check))
+}
+
+/// Reads all manifests of a request and judges each image.
+///
+/// # Errors
+/// A path the user named is not there. Everything else that goes wrong is a finding.
+pub fn collect(request: &Request<'_>) -> Result<Collected, Missing> {
     let run = Run::new(request);
     let mut collected = match &request.targets {
         Targets::Paths { paths, stdin } => run.paths(paths, stdin.as_ref())?,
         Targets::Environments(environments) => environments::judge(run, environments),
     };
-    let mut findings = collected.findings;
-    exception::apply(&mut findings, request.policy, request.today, request.coverage());
+    collected.images.sort_by(|a, b| {
+        let (a, b) = (&a.image, &b.image);
+        place_order(&a.place).cmp(&place_order(&b.place)).then_with(|| a.field.cmp(&b.field))
+    });
+    Ok(collected)
+}
+
+/// Applies the exceptions, now that everything that `by` judges was judged.
+#[must_use]
+pub fn conclude(collected: Collected, request: &Request<'_>, by: JudgedBy) -> Judged {
+    let Collected { mut findings, counts, images, notices } = collected;
+    exception::apply(&mut findings, request.policy, request.today, request.coverage(), by);
     sort(&mut findings);
-    let report = Report { findings, counts: collected.counts, notices: collected.notices };
-    collected
-        .images
-        .sort_by(|a, b| place_order(&a.place).cmp(&place_order(&b.place)).then_with(|| a.field.cmp(&b.field)));
-    Ok(Judged { report, images: collected.images })
+    Judged { report: Report { findings, counts, notices }, images }
 }
 
 /// A path the user named that cannot be looked at.

@@ -20,12 +20,14 @@
 
 pub mod cli;
 mod command;
+pub mod edit;
 pub mod exception;
 pub mod finding;
 pub mod gate;
 pub mod github;
 pub mod http;
 pub mod manifest;
+pub mod pin;
 pub mod policy;
 pub mod reference;
 pub mod report;

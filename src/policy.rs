@@ -10,8 +10,10 @@ pub mod find;
 mod nearest;
 pub mod pattern;
 mod raw;
+mod refresh;
 mod schema;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -24,6 +26,7 @@ pub use error::{PolicyError, PolicyErrors, Wrong};
 pub use nearest::suggest;
 pub use pattern::{CONVENTIONAL, Pattern, Repositories};
 pub use raw::MAX_CONFIGURATION;
+pub use refresh::{Refresh, RegistryHost, days};
 pub use schema::schema;
 
 /// The name of the environment that is judged where nothing is configured.
@@ -46,6 +49,9 @@ pub struct Policy {
     pub allowed_registries: Vec<String>,
     /// In the order of the text.
     pub exceptions: Vec<Exception>,
+    /// By host as references name it.
+    pub registries: BTreeMap<String, RegistryHost>,
+    pub refresh: Refresh,
     /// `levels`, and behind them those of the command line: the last one of a rule counts.
     levels: Vec<(&'static Rule, Level)>,
 }

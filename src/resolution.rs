@@ -136,3 +136,11 @@ pub struct Referrer {
     pub artifact_type: Option<String>,
     pub annotations: Vec<(String, String)>,
 }
+
+/// Who answers for the registries; the answers stand in the order of the questions.
+pub trait Answers {
+    /// What the names serve now.
+    fn served(&self, asked: &[Asked]) -> Vec<Answer<Served>>;
+    /// What stands behind the names.
+    fn describe(&self, asked: &[Asked]) -> Vec<Answer<Description>>;
+}

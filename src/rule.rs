@@ -72,6 +72,15 @@ pub enum Base {
     Strict,
 }
 
+/// The commands that judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JudgedBy {
+    /// `check`, which asks nobody, and every command after it.
+    Check,
+    /// `verify`, which asks the registries.
+    Verify,
+}
+
 /// One thing that is required.
 #[derive(Debug)]
 pub struct Rule {
@@ -89,6 +98,8 @@ pub struct Rule {
     pub fix: &'static str,
     /// A manifest line that breaks the rule, and the same line mended.
     pub example: Option<(&'static str, &'static str)>,
+    /// Which command judges it.
+    pub judged_by: JudgedBy,
     /// How an image is judged; `None` where the rule is about files, configuration or exceptions.
     pub judge: Option<fn(&Facts<'_>) -> Option<Verdict>>,
 }

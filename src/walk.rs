@@ -29,6 +29,8 @@ pub struct Workspace {
     root: PathBuf,
     /// The folder the user stands in, absolute, without symbolic links.
     current: PathBuf,
+    /// Texts that are read in place of what the files hold, by real path.
+    drafts: HashMap<PathBuf, String>,
 }
 
 /// Why a file that should be looked at could not be.
@@ -60,7 +62,21 @@ pub struct Met {
 impl Workspace {
     /// The workspace of the folder `root`, for a user who stands in `current`.
     pub fn new(root: &Path, current: &Path) -> io::Result<Self> {
-        Ok(Self { root: root.canonicalize()?, current: current.canonicalize()? })
+        Ok(Self { root: root.canonicalize()?, current: current.canonicalize()?, drafts: HashMap::new() })
+    }
+
+    /// The same workspace with other texts in some files: what it would be after they are written.
+    #[must_use]
+    pub fn with_drafts(&self, drafts: HashMap<PathBuf, String>) -> Self {
+        Self { drafts, ..self.clone() }
+    }
+
+    /// The file of a source on disk, behind symbolic links.
+    ///
+    /// # Errors
+    /// It is not there any more.
+    pub fn real_path(&self, source: &Source) -> io::Result<PathBuf> {
+        self.root.join(source.relative()).canonicalize()
     }
 
     /// The folder that is judged: absolute, without symbolic links.
@@ -117,6 +133,11 @@ impl Workspace {
             if !metadata.is_file() && (inside || metadata.is_dir()) {
                 return Err(ReadError::NotAFile);
             }
+        }
+        if !self.drafts.is_empty()
+            && let Some(draft) = self.drafts.get(&met.absolute.canonicalize()?)
+        {
+            return Ok(Source::from_bytes(met.shown.as_str(), &met.relative, draft.clone().into_bytes())?);
         }
         let mut file = File::open(&met.absolute)?;
         let mut bytes = Vec::with_capacity(USUAL_BYTES);

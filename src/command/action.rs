@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use super::setup::{Setup, Wishes};
 use crate::cli::{CLEAN, FAILED, FINDINGS, all_threads};
 use crate::finding::Report;
-use crate::gate::{Judged, Targets};
+use crate::gate::{Deployed, Judged, Targets};
 use crate::github::{self, Client, Event, Outcome};
 use crate::manifest::{LocatedImage, State};
 use crate::policy::{Environment, PRODUCTION, Pattern, PolicyErrors};
@@ -108,9 +108,10 @@ fn outputs(runner: &Runner, judged: &Judged) -> Vec<(&'static str, String)> {
 }
 
 /// The distinct images that are deployed, as a JSON list.
-fn images_json(images: &[LocatedImage]) -> String {
+fn images_json(images: &[Deployed]) -> String {
+    let images = images.iter().map(|deployed| &deployed.image);
     let mut distinct: Vec<_> =
-        images.iter().filter(|image| image.state != State::Local).filter_map(LocatedImage::effective).collect();
+        images.filter(|image| image.state != State::Local).filter_map(LocatedImage::effective).collect();
     distinct.sort_unstable();
     distinct.dedup();
     serde_json::Value::from(distinct).to_string()

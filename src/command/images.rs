@@ -4,7 +4,7 @@ use anyhow::bail;
 
 use super::setup::Setup;
 use crate::cli::{CLEAN, Common, FAILED, Input};
-use crate::manifest::State;
+use crate::manifest::{LocatedImage, State};
 use crate::report;
 use crate::rule;
 
@@ -15,11 +15,10 @@ pub(crate) fn run(input: &Input, common: &Common, all: bool) -> anyhow::Result<u
         let known: Vec<_> = report::FORMATS.iter().filter(|f| f.images.is_some()).map(|f| f.name).collect();
         bail!("`images` has no format `{}`: use {}", common.format, known.join(" or "));
     };
-    let mut judged = Setup::new(common, true)?.judge(input)?;
-    if !all {
-        judged.images.retain(|image| !image.partial && !matches!(image.state, State::Local | State::Built));
-    }
-    super::emit(&format(&judged.images, &common.style()), common.output.as_deref())?;
+    let judged = Setup::new(common, true)?.judge(input)?;
+    let is_listed = |image: &LocatedImage| all || !image.partial && !matches!(image.state, State::Local | State::Built);
+    let images: Vec<_> = judged.images.into_iter().map(|deployed| deployed.image).filter(is_listed).collect();
+    super::emit(&format(&images, &common.style()), common.output.as_deref())?;
     let mut status = CLEAN;
     for finding in judged.report.findings.iter().filter(|f| f.rule.id == rule::UNREADABLE_MANIFEST.id) {
         let at = finding.place.start();

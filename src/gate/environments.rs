@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::run::{Collected, Run, Scope};
+use super::Collected;
+use super::run::{Run, Scope};
 use crate::manifest::compose::stack;
 use crate::manifest::helm::chart;
 use crate::manifest::kustomize::overlay;

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Missing, Request};
-use crate::finding::{Counts, Finding};
+use super::{Collected, Deployed, Missing, Request};
+use crate::finding::Finding;
 use crate::manifest::{self, Found, LocatedImage, State, Unreadable};
 use crate::policy::PRODUCTION;
 use crate::rule::{self, Facts};
@@ -18,14 +18,6 @@ use crate::yaml::Tree;
 pub(super) struct Scope<'a> {
     pub(super) name: &'a Arc<str>,
     pub(super) enforced: bool,
-}
-
-#[derive(Default)]
-pub(super) struct Collected {
-    pub(super) findings: Vec<Finding>,
-    pub(super) counts: Counts,
-    pub(super) images: Vec<LocatedImage>,
-    pub(super) notices: Vec<String>,
 }
 
 pub(super) struct Run<'r, 'a> {
@@ -139,7 +131,8 @@ impl<'r, 'a> Run<'r, 'a> {
                 self.image(&image, scope, part);
             }
             if self.request.keep_images {
-                part.images.push(image);
+                let environment = Arc::clone(scope.name);
+                part.images.push(Deployed { image, environment, enforced: scope.enforced });
             }
         }
     }

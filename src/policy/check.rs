@@ -8,6 +8,7 @@ use super::error::{PolicyErrors, Wrong};
 use super::nearest::suggest;
 use super::pattern::{Pattern, Repositories, registry_prefix};
 use super::raw::{Errors, Raw, RawChart, RawEnvironment, RawException, RawStack};
+use super::refresh;
 use super::{Chart, Environment, Exception, Named, Policy, Stack};
 use crate::rule::{self, Base, Level, RULES, Rule};
 use crate::source::Source;
@@ -30,17 +31,19 @@ pub(super) fn check(source: &Arc<Source>, raw: &Raw, root: Node<'_>) -> Result<P
         environments: environments(raw, root, &mut errors),
         allowed_registries: allowed_registries(raw, root, &mut errors),
         exceptions: exceptions(raw, root, &mut errors),
+        registries: refresh::registries(&raw.registries, root, &mut errors),
+        refresh: refresh::refresh(raw.refresh.as_ref(), root, &mut errors),
         levels: levels(raw, root, &mut errors),
     };
     errors.done().map(|()| policy)
 }
 
 /// The value of a key; the mapping itself where it is not there.
-fn at<'t>(node: Node<'t>, key: &str) -> Node<'t> {
+pub(super) fn at<'t>(node: Node<'t>, key: &str) -> Node<'t> {
     node.get(key).unwrap_or(node)
 }
 
-fn take<T>(result: Result<T, Wrong>, node: Node<'_>, errors: &mut Errors<'_>) -> Option<T> {
+pub(super) fn take<T>(result: Result<T, Wrong>, node: Node<'_>, errors: &mut Errors<'_>) -> Option<T> {
     result.map_err(|wrong| errors.add(node, wrong.message, wrong.help)).ok()
 }
 

@@ -11,6 +11,7 @@ use serde_path_to_error::Segment;
 
 use super::error::{PolicyError, PolicyErrors, is_invisible};
 use super::nearest::suggest;
+use super::refresh::{RawHost, RawRefresh};
 use crate::source::{Place, Source, Span};
 use crate::yaml::{Node, NodeKind, Style, Tree};
 
@@ -34,6 +35,9 @@ pub(super) struct Raw {
     pub allow_registries: Vec<String>,
     #[serde(default)]
     pub exceptions: Vec<RawException>,
+    #[serde(default)]
+    pub registries: BTreeMap<String, RawHost>,
+    pub refresh: Option<RawRefresh>,
 }
 
 #[derive(Debug, Deserialize)]

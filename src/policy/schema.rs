@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::check::{BASES, MAX_NAME};
+use super::refresh;
 use super::{EXEMPTABLE_BY_PATH, NOT_EXEMPTABLE};
 use crate::rule::{Level, RULES};
 
@@ -38,7 +39,9 @@ pub fn schema() -> Value {
                 "description": "Registries, or registries with a path, at or below which images may lie. A list that is \
                     not empty makes disallowed-registry an error unless levels says otherwise."
             },
-            "exceptions": { "type": "array", "items": exception(), "description": "Dated, reasoned exemptions." }
+            "exceptions": { "type": "array", "items": exception(), "description": "Dated, reasoned exemptions." },
+            "registries": refresh::registries_schema(),
+            "refresh": refresh::refresh_schema()
         }
     })
 }

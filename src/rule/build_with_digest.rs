@@ -1,6 +1,6 @@
 //! `build-with-digest`: a service has both `build:` and an image with a digest.
 
-use super::{Facts, Level, Rule, Verdict};
+use super::{Facts, JudgedBy, Level, Rule, Verdict};
 
 pub(super) static RULE: Rule = Rule {
     id: "build-with-digest",
@@ -12,6 +12,7 @@ pub(super) static RULE: Rule = Rule {
     fix: "keep the image with its digest and take `build:` out of the production stack (`build: !reset null` in the \
           override)",
     example: None,
+    judged_by: JudgedBy::Check,
     judge: Some(judge),
 };
 

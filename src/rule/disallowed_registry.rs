@@ -1,6 +1,6 @@
 //! `disallowed-registry`: the image comes from a registry that is not on the configured list.
 
-use super::{Facts, Level, Rule, Verdict};
+use super::{Facts, JudgedBy, Level, Rule, Verdict};
 use crate::reference::Reference;
 
 pub(super) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(super) static RULE: Rule = Rule {
     fix: "copy the image to an allowed registry and name it there, or have its registry added to `allow-registries`. A \
           list in the configuration makes this rule an error unless `levels` says otherwise",
     example: None,
+    judged_by: JudgedBy::Check,
     judge: Some(judge),
 };
 

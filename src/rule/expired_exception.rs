@@ -1,6 +1,6 @@
 //! `expired-exception`: an exception whose date is past, or is no date.
 
-use super::{Level, Rule};
+use super::{JudgedBy, Level, Rule};
 
 /// The rule; its findings are made where exceptions are applied.
 pub static RULE: Rule = Rule {
@@ -11,5 +11,6 @@ pub static RULE: Rule = Rule {
     why: "an exemption that never ends is a changed policy: it has to be looked at again by the day it names",
     fix: "pin the image and remove the exception, or have it renewed with a new `expires: YYYY-MM-DD`",
     example: None,
+    judged_by: JudgedBy::Check,
     judge: None,
 };

@@ -1,6 +1,6 @@
 //! `floating-tag`: the tag names no full version.
 
-use super::{Facts, Level, Rule, Verdict};
+use super::{Facts, JudgedBy, Level, Rule, Verdict};
 
 pub(super) static RULE: Rule = Rule {
     id: "floating-tag",
@@ -14,6 +14,7 @@ pub(super) static RULE: Rule = Rule {
         "image: docker.io/library/nginx:1.27",
         "image: docker.io/library/nginx:1.27.1@sha256:2f1d1b3e5c0a4e6f8b7a9c0d1e2f30415263748596a7b8c9d0e1f2a3b4c5d6e7",
     )),
+    judged_by: JudgedBy::Check,
     judge: Some(judge),
 };
 

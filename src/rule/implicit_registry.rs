@@ -1,6 +1,6 @@
 //! `implicit-registry`: the reference names no registry.
 
-use super::{Facts, Level, Rule, Verdict};
+use super::{Facts, JudgedBy, Level, Rule, Verdict};
 
 pub(super) static RULE: Rule = Rule {
     id: "implicit-registry",
@@ -11,6 +11,7 @@ pub(super) static RULE: Rule = Rule {
           by what was reviewed",
     fix: "write the registry: `docker.io/library/nginx` for `nginx`, `docker.io/org/app` for `org/app`",
     example: None,
+    judged_by: JudgedBy::Check,
     judge: Some(judge),
 };
 

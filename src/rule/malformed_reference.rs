@@ -1,6 +1,6 @@
 //! `malformed-reference`: the text is no image reference, or its digest proves nothing.
 
-use super::{Facts, Level, Rule, Verdict};
+use super::{Facts, JudgedBy, Level, Rule, Verdict};
 use crate::manifest::State;
 
 pub(super) static RULE: Rule = Rule {
@@ -14,6 +14,7 @@ pub(super) static RULE: Rule = Rule {
         "image: ghcr.io/org/app:1.2.3@sha256:2F1D1B3E",
         "image: ghcr.io/org/app:1.2.3@sha256:2f1d1b3e5c0a4e6f8b7a9c0d1e2f30415263748596a7b8c9d0e1f2a3b4c5d6e7",
     )),
+    judged_by: JudgedBy::Check,
     judge: Some(judge),
 };
 

@@ -1,6 +1,6 @@
 //! `missing-tag`: a digest without a tag.
 
-use super::{Facts, Level, Rule, Verdict};
+use super::{Facts, JudgedBy, Level, Rule, Verdict};
 
 pub(super) static RULE: Rule = Rule {
     id: "missing-tag",
@@ -13,6 +13,7 @@ pub(super) static RULE: Rule = Rule {
         "image: ghcr.io/org/app@sha256:2f1d1b3e5c0a4e6f8b7a9c0d1e2f30415263748596a7b8c9d0e1f2a3b4c5d6e7",
         "image: ghcr.io/org/app:1.2.3@sha256:2f1d1b3e5c0a4e6f8b7a9c0d1e2f30415263748596a7b8c9d0e1f2a3b4c5d6e7",
     )),
+    judged_by: JudgedBy::Check,
     judge: Some(judge),
 };
 

@@ -1,6 +1,6 @@
 //! `unreadable-manifest`: a manifest cannot be parsed, so nothing in it is proven.
 
-use super::{Level, Rule};
+use super::{JudgedBy, Level, Rule};
 
 /// The rule; its findings are made where files are read.
 pub static RULE: Rule = Rule {
@@ -12,5 +12,6 @@ pub static RULE: Rule = Rule {
     fix: "mend the syntax at the place shown; render templates and check what they give: `helm template … | digest-gate \
           check -`; leave files that are no manifests out of the configured patterns",
     example: None,
+    judged_by: JudgedBy::Check,
     judge: None,
 };

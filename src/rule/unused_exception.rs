@@ -1,6 +1,6 @@
 //! `unused-exception`: an exception that exempts nothing.
 
-use super::{Level, Rule};
+use super::{JudgedBy, Level, Rule};
 
 /// The rule; its findings are made where exceptions are applied.
 pub static RULE: Rule = Rule {
@@ -11,5 +11,6 @@ pub static RULE: Rule = Rule {
     why: "a forgotten exception waits for the next image of that name and lets it through unseen",
     fix: "remove it from the configuration, or correct its `image`, `path` or `rule`",
     example: None,
+    judged_by: JudgedBy::Check,
     judge: None,
 };

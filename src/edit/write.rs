@@ -1,0 +1,160 @@
+//! The door through which files are changed: all of them or none, each of them whole at every moment.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// One file to be written.
+#[derive(Debug)]
+pub struct Rewrite {
+    /// Absolute. A symbolic link stays one: the file behind it is written.
+    pub path: PathBuf,
+    /// What was read. The file must still hold it.
+    pub before: String,
+    pub after: String,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("{path} has changed since it was read; nothing was written, run again")]
+    Moved { path: String },
+    #[error("cannot write {path}: {error}; nothing was written")]
+    Failed { path: String, error: io::Error },
+    /// A file could not be written, and one that was could not be given back its old text.
+    #[error("cannot write {path}: {error}; {} written before it and could not be returned: `git checkout` gives the old text", .kept.join(", "))]
+    Torn { path: String, error: io::Error, kept: Vec<String> },
+}
+
+/// A new text beside its file, ready to take its place.
+struct Staged<'a> {
+    rewrite: &'a Rewrite,
+    /// Behind symbolic links.
+    target: PathBuf,
+    file: NamedTempFile,
+}
+
+/// Writes all files or none.
+///
+/// Every new text is first written and flushed to a file beside its target, with the target's mode and, where that is
+/// allowed, its owner; then each takes its target's place in one step. Should one of these steps fail, those before it
+/// are taken back.
+pub fn all_or_none(files: &[Rewrite]) -> Result<(), WriteError> {
+    let staged: Vec<_> = files.iter().map(stage).collect::<Result<_, _>>()?;
+    let mut done: Vec<&Rewrite> = Vec::new();
+    for Staged { rewrite, target, file } in staged {
+        if let Err(error) = file.persist(&target) {
+            let path = rewrite.path.display().to_string();
+            return Err(take_back(&done, path, error.error));
+        }
+        done.push(rewrite);
+    }
+    Ok(())
+}
+
+fn stage(rewrite: &Rewrite) -> Result<Staged<'_>, WriteError> {
+    let failed = |error| WriteError::Failed { path: rewrite.path.display().to_string(), error };
+    let target = rewrite.path.canonicalize().map_err(failed)?;
+    let mut now = Vec::with_capacity(rewrite.before.len());
+    File::open(&target).and_then(|mut file| file.read_to_end(&mut now)).map_err(failed)?;
+    if now != rewrite.before.as_bytes() {
+        return Err(WriteError::Moved { path: rewrite.path.display().to_string() });
+    }
+    let file = beside(&target, &rewrite.after).map_err(failed)?;
+    Ok(Staged { rewrite, target, file })
+}
+
+/// The text in a new file beside `target`, with its mode and owner.
+fn beside(target: &Path, text: &str) -> io::Result<NamedTempFile> {
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new().prefix(".digest-gate-").tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    let metadata = target.metadata()?;
+    file.as_file().set_permissions(metadata.permissions())?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, fchown};
+        // Only the superuser may give files away, and only then does the new file have another owner that matters.
+        let _ = fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));
+    }
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn take_back(done: &[&Rewrite], path: String, error: io::Error) -> WriteError {
+    let give_back = |rewrite: &&Rewrite| {
+        let target = rewrite.path.canonicalize()?;
+        beside(&target, &rewrite.before)?.persist(&target).map_err(|error| error.error).map(|_| ())
+    };
+    let kept: Vec<_> = done.iter().filter(|rewrite| give_back(rewrite).is_err()).collect();
+    if kept.is_empty() {
+        return WriteError::Failed { path, error };
+    }
+    WriteError::Torn { path, error, kept: kept.iter().map(|rewrite| rewrite.path.display().to_string()).collect() }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests look at the files")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn rewrite(path: &Path, before: &str, after: &str) -> Rewrite {
+        Rewrite { path: path.to_owned(), before: before.to_owned(), after: after.to_owned() }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_that_moved_or_is_gone_leaves_all_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&a, "old").unwrap();
+        fs::write(&b, "other").unwrap();
+        let moved = all_or_none(&[rewrite(&a, "old", "new"), rewrite(&b, "old", "new")]).unwrap_err();
+        assert!(matches!(moved, WriteError::Moved { .. }), "{moved}");
+        fs::remove_file(&b).unwrap();
+        let gone = all_or_none(&[rewrite(&a, "old", "new"), rewrite(&b, "old", "new")]).unwrap_err();
+        assert!(matches!(gone, WriteError::Failed { .. }), "{gone}");
+        assert_eq!(fs::read_to_string(&a).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn modes_and_links_are_kept() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        fs::write(&real, "old").unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("real", &link).unwrap();
+        all_or_none(&[rewrite(&link, "old", "new")]).unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+        assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(names(folder.path()), ["link", "real"]);
+    }
+
+    #[test]
+    fn when_one_cannot_take_its_place_the_others_are_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let a = folder.path().join("a");
+        fs::write(&a, "new").unwrap();
+        let done = rewrite(&a, "old", "new");
+        let error = take_back(&[&done], "b".to_owned(), io::Error::other("full"));
+        assert_eq!(error.to_string(), "cannot write b: full; nothing was written");
+        assert_eq!(fs::read_to_string(&a).unwrap(), "old");
+        let gone = rewrite(&folder.path().join("none"), "old", "new");
+        let error = take_back(&[&gone], "b".to_owned(), io::Error::other("full"));
+        assert!(matches!(error, WriteError::Torn { .. }), "{error}");
+    }
+}

@@ -1,0 +1,1 @@
+//! Plans and proofs, held against small files.
