@@ -4,6 +4,7 @@ pub(crate) mod action;
 pub(crate) mod check;
 pub(crate) mod explain;
 pub(crate) mod images;
+mod moves;
 mod setup;
 
 use std::fs::File;
@@ -30,6 +31,12 @@ pub(crate) fn emit(text: &str, file: Option<&Path>) -> anyhow::Result<()> {
     let Some(file) = file else { return print(text).map(|_| ()) };
     let write = || File::create(file)?.write_all(text.as_bytes());
     write().with_context(|| format!("cannot write `{}`", file.display()))
+}
+
+/// Writes lines for the user to standard error; foreign text in them is inert already.
+pub(crate) fn whisper(text: &str) {
+    // Nobody can be told that standard error is closed.
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Writes an error for the user to standard error, with what caused it.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::manifest::Related;
-use crate::rule::Rule;
+use crate::manifest::{LocatedImage, Related};
+use crate::rule::{Rule, Verdict};
 use crate::source::Place;
 
 /// How grave a finding is. Only an enforced error blocks.
@@ -64,6 +64,33 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What a rule says of an image that is deployed in an environment.
+    #[must_use]
+    pub fn about(
+        image: &LocatedImage,
+        environment: &Arc<str>,
+        enforced: bool,
+        rule: &'static Rule,
+        severity: Severity,
+        verdict: Verdict,
+    ) -> Self {
+        Self {
+            rule,
+            severity,
+            enforced,
+            environment: Arc::clone(environment),
+            place: image.place.clone(),
+            field: Some(image.field.clone()),
+            resource: image.resource.clone(),
+            image: Some(image.written.clone()),
+            repository: image.reference().map(|r| format!("{}/{}", r.registry(), r.repository())),
+            message: verdict.message,
+            help: verdict.help,
+            related: image.related.clone(),
+            exception: None,
+        }
+    }
+
     /// Whether this finding alone makes the gate fail.
     #[must_use]
     pub fn blocks(&self) -> bool {

@@ -35,5 +35,6 @@ pub mod resolution;
 pub mod rule;
 pub mod runner;
 pub mod source;
+pub mod verify;
 pub mod walk;
 pub mod yaml;

@@ -325,6 +325,15 @@ impl LocatedImage {
         }
     }
 
+    /// The files into which its digest may be written.
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        let slots = match &self.slot {
+            PinSlot::At(slots) => slots.as_slice(),
+            PinSlot::Text | PinSlot::None(_) => &[],
+        };
+        std::iter::once(&self.place.source).chain(slots.iter().map(|slot| &slot.place.source))
+    }
+
     /// The word for the state in reports.
     #[must_use]
     pub fn status(&self) -> &'static str {

@@ -15,6 +15,7 @@ use crate::reference::Reference;
 use crate::source::{Place, Source, Span};
 
 pub use choose::{Ages, Choice, Chosen, Missed, Selection, pin, refresh};
+pub(crate) use choose::{Table, by_digest, by_tag};
 
 /// The digest an image shall carry from now on; none where it must stay as it is.
 #[derive(Clone, Debug)]
@@ -190,6 +191,45 @@ fn tail(reference: &Reference) -> String {
 fn once(text: &str, part: &str) -> Option<std::ops::Range<usize>> {
     let start = text.find(part).filter(|_| !part.is_empty())?;
     (text.rfind(part) == Some(start)).then(|| start..start + part.len())
+}
+
+/// What becomes of every image, and of the files.
+#[derive(Debug, Default)]
+pub struct Moves {
+    pub images: Vec<Deployed>,
+    /// Beside `images`.
+    pub choices: Vec<Choice>,
+    pub changed: Vec<Changed>,
+}
+
+impl Moves {
+    /// The images with what becomes of them.
+    pub fn each(&self) -> impl Iterator<Item = (&Deployed, &Choice)> {
+        self.images.iter().zip(&self.choices)
+    }
+
+    /// Settles what was chosen; what cannot be written is among what was missed.
+    ///
+    /// # Errors
+    /// What `read_again` fails with.
+    pub fn settle<E>(
+        images: Vec<Deployed>,
+        mut choices: Vec<Choice>,
+        same: &SameFile<'_>,
+        read_again: &dyn Fn(&[Changed]) -> Result<Vec<Deployed>, E>,
+    ) -> Result<Self, E> {
+        let wanted = choices.iter().map(|choice| match choice {
+            Choice::Move(chosen) => Some(chosen.wanted()),
+            _ => None,
+        });
+        let settled = settle(&images, wanted.collect(), same, read_again)?;
+        for (index, why) in settled.refused {
+            if let Some(choice) = choices.get_mut(index) {
+                *choice = Choice::Missed(Missed::NoPlace(why));
+            }
+        }
+        Ok(Self { images, choices, changed: settled.changed })
+    }
 }
 
 /// How often a plan is made again without the images that it failed for.

@@ -9,6 +9,7 @@ pub mod check_run;
 pub mod gitlab;
 pub mod json;
 pub mod markdown;
+pub mod moves;
 pub mod sarif;
 pub mod step_summary;
 pub mod terminal;

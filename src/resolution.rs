@@ -98,6 +98,14 @@ pub struct Description {
     pub created: Option<Timestamp>,
 }
 
+impl Description {
+    /// Whether it is an index that has the image of this digest.
+    #[must_use]
+    pub fn has(&self, digest: &str) -> bool {
+        matches!(&self.content, Content::Index(entries) if entries.iter().any(|(_, entry)| entry == digest))
+    }
+}
+
 /// The kinds of things that a registry keeps under a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -143,4 +151,22 @@ pub trait Answers {
     fn served(&self, asked: &[Asked]) -> Vec<Answer<Served>>;
     /// What stands behind the names.
     fn describe(&self, asked: &[Asked]) -> Vec<Answer<Description>>;
+}
+
+/// What the registry says of one pinned image.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// What stands behind its digest.
+    pub digest: Answer<Description>,
+    /// What its tag serves now; none where it has no tag.
+    pub tag: Option<Answer<Description>>,
+}
+
+impl Standing {
+    /// How many questions stayed open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        usize::from(matches!(self.digest, Answer::Unanswered(_)))
+            + usize::from(matches!(self.tag, Some(Answer::Unanswered(_))))
+    }
 }

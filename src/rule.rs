@@ -5,6 +5,7 @@
 
 mod build_with_digest;
 mod built_on_deploy;
+mod digest_not_found;
 mod disallowed_registry;
 mod expired_exception;
 mod floating_tag;
@@ -12,6 +13,9 @@ mod implicit_registry;
 mod malformed_reference;
 mod missing_tag;
 mod no_manifests;
+mod single_platform;
+mod tag_moved;
+mod unchecked;
 mod unpinned;
 mod unreadable_manifest;
 mod unresolved_image;
@@ -19,6 +23,7 @@ mod unused_exception;
 
 use crate::finding::Severity;
 use crate::manifest::LocatedImage;
+use crate::resolution::Standing;
 
 pub use disallowed_registry::is_allowed as registry_is_allowed;
 pub use expired_exception::RULE as EXPIRED_EXCEPTION;
@@ -123,6 +128,8 @@ pub struct Facts<'a> {
     pub strict: bool,
     /// `registry` or `registry/path` prefixes; empty where every registry is allowed.
     pub allowed_registries: &'a [String],
+    /// What its registry says; none where nobody was asked.
+    pub registry: Option<&'a Standing>,
 }
 
 /// What a rule says of an image.
@@ -149,6 +156,10 @@ pub static RULES: &[&Rule] = &[
     &implicit_registry::RULE,
     &disallowed_registry::RULE,
     &unused_exception::RULE,
+    &digest_not_found::RULE,
+    &tag_moved::RULE,
+    &single_platform::RULE,
+    &unchecked::RULE,
 ];
 
 /// The rule of an id.
@@ -183,7 +194,7 @@ mod tests {
 
     fn rules_of(image: &LocatedImage, strict: bool) -> Vec<&'static str> {
         let base = if strict { Base::Strict } else { Base::Default };
-        let facts = Facts { image, strict, allowed_registries: &[] };
+        let facts = Facts { image, strict, allowed_registries: &[], registry: None };
         judge(facts, |rule| rule.level(base)).map(|(rule, ..)| rule.id).collect()
     }
 

@@ -1,14 +1,15 @@
 //! `action`: what the container runs. Options come from the inputs, the outcome goes to annotations, the summary,
 //! the outputs and a check run; the exit status is the verdict.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::setup::{Setup, Wishes};
+use super::setup::{Asked, Setup, Wishes};
 use crate::cli::{CLEAN, FAILED, FINDINGS, all_threads};
 use crate::finding::Report;
-use crate::gate::{Deployed, Judged, Targets};
+use crate::gate::{self, Deployed, Judged};
 use crate::github::{self, Client, Event, Outcome};
 use crate::manifest::{LocatedImage, State};
 use crate::policy::{Environment, PRODUCTION, Pattern, PolicyErrors};
@@ -57,7 +58,8 @@ fn judge(runner: &Runner) -> anyhow::Result<Judged> {
     if runner.input("environment").is_some() {
         bail!("the inputs `manifests` and `environment` exclude each other: name what is judged in one of them");
     }
-    setup.run(Targets::Environments(vec![&named(runner, &patterns)?]))
+    let named = Asked::Environments(vec![Cow::Owned(named(runner, &patterns)?)]);
+    Ok(gate::judge(&setup.request(&setup.workspace, named.targets()))?)
 }
 
 fn workspace(runner: &Runner) -> anyhow::Result<PathBuf> {

@@ -1,7 +1,8 @@
 //! What every command needs before it starts: the workspace, the policy, the manifests that are asked for.
 
+use std::borrow::Cow;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -71,35 +72,78 @@ impl Setup {
 
     /// Reads and judges what the user asks for.
     pub(crate) fn judge(&self, input: &Input) -> anyhow::Result<Judged> {
-        if input.paths.is_empty() {
-            return self.judge_environments(input.environment.as_deref());
-        }
-        let (stdin, paths): (Vec<_>, Vec<_>) = input.paths.iter().cloned().partition(|path| path == Path::new("-"));
-        let stdin = if stdin.is_empty() { None } else { Some(read_stdin(&input.stdin_path)?) };
-        self.run(Targets::Paths { paths: &paths, stdin })
+        let asked = self.asked(input)?;
+        Ok(gate::judge(&self.request(&self.workspace, asked.targets()))?)
     }
 
     /// Judges the environments of the configuration, or the one that is named; without any the conventional names.
     pub(crate) fn judge_environments(&self, name: Option<&str>) -> anyhow::Result<Judged> {
-        if let Some(name) = name {
-            return self.run(Targets::Environments(vec![self.policy.environment(name)?]));
-        }
-        if self.policy.environments.is_empty() {
-            return self.run(Targets::Environments(vec![&Environment::conventional()]));
-        }
-        self.run(Targets::Environments(self.policy.environments.iter().collect()))
+        let asked = self.environments(name)?;
+        Ok(gate::judge(&self.request(&self.workspace, asked.targets()))?)
     }
 
-    pub(crate) fn run(&self, targets: Targets<'_>) -> anyhow::Result<Judged> {
-        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-        Ok(gate::judge(&Request {
-            workspace: &self.workspace,
+    /// Which manifests the user asks for.
+    pub(crate) fn asked<'s>(&'s self, input: &Input) -> anyhow::Result<Asked<'s>> {
+        if input.paths.is_empty() {
+            return self.environments(input.environment.as_deref());
+        }
+        let (stdin, paths): (Vec<_>, Vec<_>) = input.paths.iter().cloned().partition(|path| path == Path::new("-"));
+        let stdin = if stdin.is_empty() { None } else { Some(read_stdin(&input.stdin_path)?) };
+        Ok(Asked::Paths { paths, stdin })
+    }
+
+    /// The environments of the configuration, or the one that is named; without any the conventional names.
+    pub(crate) fn environments(&self, name: Option<&str>) -> anyhow::Result<Asked<'_>> {
+        if let Some(name) = name {
+            return Ok(Asked::Environments(vec![Cow::Borrowed(self.policy.environment(name)?)]));
+        }
+        if self.policy.environments.is_empty() {
+            return Ok(Asked::Environments(vec![Cow::Owned(Environment::conventional())]));
+        }
+        Ok(Asked::Environments(self.policy.environments.iter().map(Cow::Borrowed).collect()))
+    }
+
+    /// The request to judge `targets` as they are in `workspace`.
+    pub(crate) fn request<'r>(&'r self, workspace: &'r Workspace, targets: Targets<'r>) -> Request<'r> {
+        Request {
+            workspace,
             policy: &self.policy,
             targets,
             keep_images: self.keep_images,
             threads: self.threads,
-            today,
-        })?)
+            today: TimeZone::UTC.to_datetime(Timestamp::now()).date(),
+        }
+    }
+}
+
+/// The manifests that the user asks for.
+pub(crate) enum Asked<'s> {
+    Paths { paths: Vec<PathBuf>, stdin: Option<Arc<Source>> },
+    Environments(Vec<Cow<'s, Environment>>),
+}
+
+impl Asked<'_> {
+    /// The text from standard input, where it is asked for.
+    pub(crate) fn stdin(&self) -> Option<&Arc<Source>> {
+        match self {
+            Self::Paths { stdin, .. } => stdin.as_ref(),
+            Self::Environments(_) => None,
+        }
+    }
+
+    /// The same with another text from standard input.
+    pub(crate) fn with_stdin(&self, changed: Option<Arc<Source>>) -> Self {
+        match self {
+            Self::Paths { paths, stdin } => Self::Paths { paths: paths.clone(), stdin: changed.or(stdin.clone()) },
+            Self::Environments(environments) => Self::Environments(environments.clone()),
+        }
+    }
+
+    pub(crate) fn targets(&self) -> Targets<'_> {
+        match self {
+            Self::Paths { paths, stdin } => Targets::Paths { paths, stdin: stdin.clone() },
+            Self::Environments(environments) => Targets::Environments(environments.iter().map(Cow::as_ref).collect()),
+        }
     }
 }
 

@@ -139,23 +139,10 @@ impl<'r, 'a> Run<'r, 'a> {
 
     fn image(&self, image: &LocatedImage, scope: Scope<'_>, part: &mut Collected) {
         let policy = self.request.policy;
-        let facts = Facts { image, strict: policy.is_strict(), allowed_registries: &policy.allowed_registries };
+        let facts =
+            Facts { image, strict: policy.is_strict(), allowed_registries: &policy.allowed_registries, registry: None };
         for (rule, severity, verdict) in rule::judge(facts, |rule| policy.level(rule)) {
-            part.findings.push(Finding {
-                rule,
-                severity,
-                enforced: scope.enforced,
-                environment: Arc::clone(scope.name),
-                place: image.place.clone(),
-                field: Some(image.field.clone()),
-                resource: image.resource.clone(),
-                image: Some(image.written.clone()),
-                repository: image.reference().map(|r| format!("{}/{}", r.registry(), r.repository())),
-                message: verdict.message,
-                help: verdict.help,
-                related: image.related.clone(),
-                exception: None,
-            });
+            part.findings.push(Finding::about(image, scope.name, scope.enforced, rule, severity, verdict));
         }
     }
 

@@ -11,6 +11,8 @@ use crate::policy::Repositories;
 use crate::reference::Reference;
 use crate::resolution::{Answer, Answers, Asked, Content, Description, Object, Platform, Served, Unanswered};
 
+const IGNORED: &str = "the configuration ignores it (`refresh.ignore`)";
+
 /// What becomes of an image.
 #[derive(Clone, Debug)]
 pub enum Choice {
@@ -35,6 +37,21 @@ pub enum Missed {
     Unchecked(Unanswered),
     /// What the tag serves is nothing that can be deployed. What it is, for people.
     NotAnImage(String),
+    /// Nothing in the repository decides the image, or it is no reference.
+    Undecided(String),
+    /// The digest cannot be written.
+    NoPlace(String),
+}
+
+impl Missed {
+    /// The reason: lower case, no full stop.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::NotThere(why) | Self::NotAnImage(why) | Self::Undecided(why) | Self::NoPlace(why) => why,
+            Self::Unchecked(open) => &open.reason,
+        }
+    }
 }
 
 /// A digest and what is known of it.
@@ -85,6 +102,10 @@ impl Selection {
         };
         (self.images.is_empty() || self.images.iter().any(|images| images.matches(&name)))
             && (self.services.is_empty() || self.services.iter().any(named))
+    }
+
+    fn is_everything(&self) -> bool {
+        self.images.is_empty() && self.services.is_empty()
     }
 
     fn is_ignored(&self, reference: &Reference) -> bool {
@@ -157,9 +178,20 @@ pub fn pin(images: &[Deployed], selection: &Selection, registries: &dyn Answers)
             Answer::Missing => Choice::Missed(Missed::NotThere(format!("the registry has no `{asked}`"))),
             Answer::Unanswered(why) => Choice::Missed(Missed::Unchecked(why.clone())),
         },
+        None if !selection.is_everything() && deployed.image.reference().is_none() => Choice::Passed,
         None => match &deployed.image.state {
+            State::Reference(reference) if !selection.takes(deployed) => {
+                tracing::debug!(image = reference.as_str(), "not asked for");
+                Choice::Passed
+            }
             State::Reference(reference) if reference.is_pinned() => Choice::Current,
-            _ => Choice::Passed,
+            State::Reference(reference) if selection.is_ignored(reference) => Choice::Left(IGNORED.to_owned()),
+            State::Reference(_) if deployed.image.built => {
+                Choice::Left("it is built where it is deployed, so that there is nothing to pin yet".to_owned())
+            }
+            State::Unresolved { why } => Choice::Missed(Missed::Undecided(why.clone())),
+            State::Malformed { error, .. } => Choice::Missed(Missed::Undecided(error.to_string())),
+            State::Reference(_) | State::Built | State::Local => Choice::Passed,
         },
     };
     images.iter().zip(&asked).map(choose).collect()
@@ -212,7 +244,7 @@ fn followed<'a>(deployed: &'a Deployed, selection: &Selection) -> Result<Pinned<
     };
     let Some(digest) = reference.digest() else { return Err(Choice::Passed) };
     if selection.is_ignored(reference) {
-        return Err(Choice::Left("the configuration ignores it (`refresh.ignore`)".to_owned()));
+        return Err(Choice::Left(IGNORED.to_owned()));
     }
     if reference.tag().is_none() {
         return Err(Choice::Left("it has no tag that could be followed: write the tag before the digest".to_owned()));
@@ -301,6 +333,11 @@ impl<T> Table<T> {
         let answers = if distinct.is_empty() { Vec::new() } else { ask(&distinct) };
         let unasked = Unanswered { reason: "it was not asked".to_owned(), help: "run again".to_owned() };
         Self(distinct.into_iter().zip(answers).collect(), Answer::Unanswered(unasked))
+    }
+
+    /// The answer to a question, if it was asked.
+    pub(crate) fn asked(&self, asked: &Asked) -> Option<&Answer<T>> {
+        self.0.get(asked)
     }
 
     /// The answer to a question; open where it was not asked.

@@ -187,7 +187,7 @@ impl<'a> From<&'a LocatedImage> for ImageLine<'a> {
     }
 }
 
-fn push_line<T: Serialize>(out: &mut String, value: &T) {
+pub(super) fn push_line<T: Serialize>(out: &mut String, value: &T) {
     out.push_str(&encode(value));
     out.push('\n');
 }

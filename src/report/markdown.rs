@@ -155,7 +155,7 @@ fn exempted_row(finding: &Finding, exception: &Exempted) -> String {
     )
 }
 
-fn place(place: &Place) -> String {
+pub(super) fn place(place: &Place) -> String {
     let start = place.start();
     code(&format!("{}:{}:{}", place.source.path(), start.line, start.column))
 }

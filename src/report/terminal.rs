@@ -52,7 +52,7 @@ fn paint(style: &Style, color: Color, text: &str) -> String {
 
 /// Text of others on one line, of bounded length, inert in a terminal and in the log of a CI runner, which obeys
 /// `##[command]` anywhere in a line and `::command` where it begins one.
-fn inert(text: &str) -> String {
+pub(super) fn inert(text: &str) -> String {
     let text = visible::shortened(text, MAX_TEXT).replace("##[", "##\\[");
     if text.trim_start().starts_with("::") { format!("\\{text}") } else { text }
 }
