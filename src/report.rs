@@ -10,6 +10,7 @@ pub mod gitlab;
 pub mod json;
 pub mod markdown;
 pub mod moves;
+pub mod proposal;
 pub mod sarif;
 pub mod step_summary;
 pub mod terminal;

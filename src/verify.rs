@@ -116,3 +116,150 @@ fn advise(findings: &mut [Finding], deployed: &Deployed, now: &Answer<Served>) {
         finding.help = format!("write `{}@{}`, or let `digest-gate pin --write` do it", reference.as_str(), now.digest);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::finding::Severity;
+    use crate::manifest::{Alone, read};
+    use crate::resolution::{Object, Platform, Unanswered};
+    use crate::rule::Base;
+    use crate::source::Source;
+    use crate::yaml::Tree;
+
+    const OLD: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    const NEW: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
+
+    /// What a registry has under each name.
+    #[derive(Default)]
+    struct Registry(BTreeMap<String, Answer<Description>>);
+
+    impl Registry {
+        fn with(mut self, name: &str, digest: &str, content: Content, created: &str) -> Self {
+            let media_type = match content {
+                Content::Index(_) => "application/vnd.oci.image.index.v1+json",
+                _ => "application/vnd.oci.image.manifest.v1+json",
+            };
+            let (digest, media_type) = (digest.to_owned(), media_type.to_owned());
+            let description = Description { digest, media_type, content, created: created.parse().ok() };
+            self.0.insert(name.to_owned(), Answer::Found(description));
+            self
+        }
+
+        fn open(mut self, name: &str) -> Self {
+            let why = Unanswered { reason: "the host is down".to_owned(), help: "run again later".to_owned() };
+            self.0.insert(name.to_owned(), Answer::Unanswered(why));
+            self
+        }
+
+        fn answer(&self, asked: &Asked) -> Answer<Description> {
+            let name = match &asked.object {
+                Object::Tag(name) | Object::Digest(name) => name,
+            };
+            self.0.get(name).cloned().unwrap_or(Answer::Missing)
+        }
+    }
+
+    impl Answers for Registry {
+        fn served(&self, asked: &[Asked]) -> Vec<Answer<Served>> {
+            let served = |asked: &Asked| match self.answer(asked) {
+                Answer::Found(it) => Answer::Found(Served { digest: it.digest, media_type: it.media_type }),
+                Answer::Missing => Answer::Missing,
+                Answer::Unanswered(why) => Answer::Unanswered(why),
+            };
+            asked.iter().map(served).collect()
+        }
+
+        fn describe(&self, asked: &[Asked]) -> Vec<Answer<Description>> {
+            asked.iter().map(|asked| self.answer(asked)).collect()
+        }
+    }
+
+    fn index() -> Content {
+        let platform =
+            |name: &str| Platform { os: "linux".to_owned(), architecture: name.to_owned(), ..Platform::default() };
+        Content::Index(vec![(platform("amd64"), OLD.to_owned()), (platform("arm64"), "sha256:x".to_owned())])
+    }
+
+    fn image() -> Content {
+        Content::Image(Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), ..Platform::default() })
+    }
+
+    /// `rule severity: message`, and how many questions stayed open.
+    fn findings(image: &str, registry: &Registry) -> (Vec<String>, usize) {
+        let source = Source::new("compose.yml", format!("services: {{a: {{image: '{image}'}}}}\n"));
+        let found = read(&source, &Alone, &mut Tree::default()).images;
+        let images = found
+            .into_iter()
+            .map(|image| Deployed { image, environment: Arc::from("production"), enforced: true })
+            .collect();
+        let mut collected = Collected { images, ..Collected::default() };
+        let mut policy = Policy::default();
+        policy.set_base(Base::Strict);
+        ask(&mut collected, &policy, registry);
+        let line = |finding: &Finding| {
+            assert_eq!(finding.place.text(), image);
+            let grave = if finding.severity == Severity::Error { "error" } else { "warning" };
+            format!("{} {grave}: {}", finding.rule.id, finding.message)
+        };
+        (collected.findings.iter().map(line).collect(), collected.counts.unchecked)
+    }
+
+    #[test]
+    fn a_digest_that_the_tag_serves_is_good() {
+        let registry = Registry::default().with(OLD, OLD, index(), "").with("1", OLD, index(), "");
+        assert_eq!(findings(&format!("app:1@{OLD}"), &registry), (vec![], 0));
+        let single = Registry::default().with(OLD, OLD, image(), "").with("1", OLD, image(), "");
+        assert_eq!(findings(&format!("app:1@{OLD}"), &single), (vec![], 0));
+        assert_eq!(findings(&format!("app@{OLD}"), &single), (vec![], 0));
+    }
+
+    #[test]
+    fn a_tag_that_moved_is_told_with_both_dates() {
+        let registry = Registry::default()
+            .with(OLD, OLD, index(), "2026-09-01T00:00:00Z")
+            .with("1", NEW, index(), "")
+            .with(NEW, NEW, Content::Index(vec![]), "2026-11-02T00:00:00Z");
+        let (found, open) = findings(&format!("app:1@{OLD}"), &registry);
+        let expected =
+            format!("tag-moved warning: `1` serves {NEW} now (created 2026-11-02, the pinned one 2026-09-01)");
+        assert_eq!((found, open), (vec![expected], 0));
+        let gone = Registry::default().with(OLD, OLD, index(), "");
+        let (found, _) = findings(&format!("app:1@{OLD}"), &gone);
+        assert_eq!(found, ["tag-moved warning: docker.io has no tag `1` any more"]);
+    }
+
+    #[test]
+    fn one_platform_of_an_index_is_told() {
+        let registry =
+            Registry::default().with(OLD, OLD, image(), "").with("1", NEW, index(), "").with(NEW, NEW, index(), "");
+        let (found, _) = findings(&format!("app:1@{OLD}"), &registry);
+        let expected = "single-platform error: this is only the image for linux/amd64; the tag serves an index for \
+                        linux/amd64, linux/arm64";
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn a_digest_that_is_gone_or_no_image_is_an_error() {
+        let tag = Registry::default().with("1", NEW, index(), "").with(NEW, NEW, index(), "");
+        let (found, _) = findings(&format!("app:1@{OLD}"), &tag);
+        assert_eq!(found[0], format!("digest-not-found error: docker.io has no `library/app` with the digest {OLD}"));
+        let what = Content::Artifact("an attestation".to_owned());
+        let artifact = Registry::default().with(OLD, OLD, what.clone(), "").with("1", OLD, what, "");
+        let (found, _) = findings(&format!("app:1@{OLD}"), &artifact);
+        assert_eq!(found, ["digest-not-found error: the digest is that of an attestation, which cannot be run"]);
+    }
+
+    #[test]
+    fn what_nobody_answered_is_counted_and_said() {
+        let registry = Registry::default().open(OLD).open("1");
+        let (found, open) = findings(&format!("app:1@{OLD}"), &registry);
+        assert_eq!(found, ["unchecked error: whether the digest exists is not known: the host is down"]);
+        assert_eq!(open, 2);
+        let (found, open) = findings("app:1", &Registry::default().open("1"));
+        assert_eq!((found, open), (vec![], 1), "it is unpinned already, and counted as unchecked");
+    }
+}
