@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::rule::{Base, Level, Rule};
+use crate::manifest::LocatedImage;
+use crate::rule::{Base, Facts, Level, Rule};
 use crate::source::{Place, Source};
 use crate::yaml::Tree;
 
@@ -152,6 +153,12 @@ impl Policy {
         } else {
             rule.level(self.base)
         }
+    }
+
+    /// What the manifest and this policy say of an image before anyone is asked.
+    #[must_use]
+    pub fn facts<'a>(&'a self, image: &'a LocatedImage) -> Facts<'a> {
+        Facts::of(image, self.is_strict(), &self.allowed_registries)
     }
 
     /// Whether the policy is strict.

@@ -153,6 +153,18 @@ pub trait Answers {
     fn describe(&self, asked: &[Asked]) -> Vec<Answer<Description>>;
 }
 
+/// Who reads what is stored beside images: manifests whole, what refers to them, blobs. The answers stand in the order of
+/// the questions.
+pub trait Artifacts {
+    /// The manifests under names, each checked against its digest.
+    fn manifests(&self, asked: &[Asked]) -> Vec<Answer<Manifest>>;
+    /// What refers to digests: by the referrers API, and by the tag `algorithm-hex` where a registry has none. An image
+    /// to which nothing refers has an empty list.
+    fn referrers(&self, asked: &[Asked]) -> Vec<Answer<Vec<Referrer>>>;
+    /// Blobs by their digests, each checked against it; at most `limit` bytes each, more is unanswered.
+    fn blobs(&self, asked: &[Asked], limit: usize) -> Vec<Answer<Vec<u8>>>;
+}
+
 /// What the registry says of one pinned image.
 #[derive(Clone, Debug)]
 pub struct Standing {

@@ -132,6 +132,14 @@ pub struct Facts<'a> {
     pub registry: Option<&'a Standing>,
 }
 
+impl<'a> Facts<'a> {
+    /// What the manifest and the policy alone say; nobody was asked.
+    #[must_use]
+    pub fn of(image: &'a LocatedImage, strict: bool, allowed_registries: &'a [String]) -> Self {
+        Self { image, strict, allowed_registries, registry: None }
+    }
+}
+
 /// What a rule says of an image.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -194,7 +202,7 @@ mod tests {
 
     fn rules_of(image: &LocatedImage, strict: bool) -> Vec<&'static str> {
         let base = if strict { Base::Strict } else { Base::Default };
-        let facts = Facts { image, strict, allowed_registries: &[], registry: None };
+        let facts = Facts::of(image, strict, &[]);
         judge(facts, |rule| rule.level(base)).map(|(rule, ..)| rule.id).collect()
     }
 

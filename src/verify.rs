@@ -90,12 +90,7 @@ fn look(first: &Answer<Served>, name: &Asked, described: &Table<Description>) ->
 }
 
 fn judge(deployed: &Deployed, standing: &Standing, policy: &Policy) -> Vec<Finding> {
-    let facts = Facts {
-        image: &deployed.image,
-        strict: policy.is_strict(),
-        allowed_registries: &policy.allowed_registries,
-        registry: Some(standing),
-    };
+    let facts = Facts { registry: Some(standing), ..policy.facts(&deployed.image) };
     let said = rule::judge(facts, |rule| policy.level(rule)).filter(|(rule, ..)| rule.judged_by == JudgedBy::Verify);
     let finding = |(rule, severity, verdict)| {
         Finding::about(&deployed.image, &deployed.environment, deployed.enforced, rule, severity, verdict)

@@ -8,7 +8,7 @@ use super::{Collected, Deployed, Missing, Request};
 use crate::finding::Finding;
 use crate::manifest::{self, Found, LocatedImage, State, Unreadable};
 use crate::policy::PRODUCTION;
-use crate::rule::{self, Facts};
+use crate::rule;
 use crate::source::{Place, Source, Span};
 use crate::walk::{Met, Neighbours, ReadError};
 use crate::yaml::Tree;
@@ -139,9 +139,7 @@ impl<'r, 'a> Run<'r, 'a> {
 
     fn image(&self, image: &LocatedImage, scope: Scope<'_>, part: &mut Collected) {
         let policy = self.request.policy;
-        let facts =
-            Facts { image, strict: policy.is_strict(), allowed_registries: &policy.allowed_registries, registry: None };
-        for (rule, severity, verdict) in rule::judge(facts, |rule| policy.level(rule)) {
+        for (rule, severity, verdict) in rule::judge(policy.facts(image), |rule| policy.level(rule)) {
             part.findings.push(Finding::about(image, scope.name, scope.enforced, rule, severity, verdict));
         }
     }
