@@ -2,6 +2,7 @@
 
 mod environments;
 mod run;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::rule::{self, JudgedBy, Rule};
 use crate::source::{Place, Source, Span};
 use crate::walk::{ReadError, Workspace};
 use run::Run;
+
+pub use whole::Whole;
 
 /// What is to be judged, and by what.
 pub struct Request<'a> {
@@ -57,6 +60,8 @@ pub struct Deployed {
     pub environment: Arc<str>,
     /// Whether the environment blocks.
     pub enforced: bool,
+    /// What was read to decide it.
+    pub whole: Arc<Whole>,
 }
 
 /// What was found and judged.

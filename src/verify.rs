@@ -189,7 +189,12 @@ mod tests {
         let found = read(&source, &Alone, &mut Tree::default()).images;
         let images = found
             .into_iter()
-            .map(|image| Deployed { image, environment: Arc::from("production"), enforced: true })
+            .map(|image| Deployed {
+                image,
+                environment: Arc::from("production"),
+                enforced: true,
+                whole: Arc::default(),
+            })
             .collect();
         let mut collected = Collected { images, ..Collected::default() };
         let mut policy = Policy::default();

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Collected;
 use super::run::{Run, Scope};
+use super::{Collected, Whole};
 use crate::manifest::compose::stack;
 use crate::manifest::helm::chart;
 use crate::manifest::kustomize::overlay;
@@ -190,7 +190,7 @@ fn judge_overlays<'e>(run: &Run<'_, '_>, files: Vec<Matched<'e>>, parts: &mut BT
         match found {
             _ if parts.contains(path) => {}
             Some(found) => {
-                run.found(found.clone(), opened.len() + 1, file.scope);
+                run.found(found.clone(), Whole::Overlay(path.clone()), opened.len() + 1, file.scope);
                 parts.insert(path.clone());
             }
             None => single.push(file),
@@ -237,7 +237,8 @@ impl Wholes<'_, '_, '_> {
     fn unreadable(&self, met: &Met, error: &ReadError) {
         let place = Place::new(&Source::new(met.shown.as_str(), ""), Span::default());
         let unreadable = Unreadable { place, message: error.to_string(), help: None };
-        self.run.found(Found { unreadable: vec![unreadable], ..Found::default() }, 1, self.scope);
+        let found = Found { unreadable: vec![unreadable], ..Found::default() };
+        self.run.found(found, Whole::default(), 1, self.scope);
     }
 
     fn stack(&self, configured: &policy::Stack, parts: &mut BTreeSet<String>) {
@@ -271,7 +272,10 @@ impl Wholes<'_, '_, '_> {
     ) {
         let recorder = Recorder::new(&self.run.neighbours);
         let found = stack::read(&stack::Stack { files, env_files, profiles }, &recorder);
-        self.run.found(found, files.len(), self.scope);
+        let paths = |files: &[Arc<Source>]| files.iter().map(|file| file.relative().to_owned()).collect();
+        let profiles = profiles.map(<[_]>::to_vec);
+        let whole = Whole::Stack { files: paths(files), env_files: paths(env_files), profiles };
+        self.run.found(found, whole, files.len(), self.scope);
         parts.extend(recorder.opened());
         parts.extend(files.iter().map(|file| file.relative().to_owned()));
     }
@@ -287,7 +291,8 @@ impl Wholes<'_, '_, '_> {
         let recorder = Recorder::new(&self.run.neighbours);
         let found = overlay::read(&source, &recorder);
         let opened = recorder.opened();
-        self.run.found(found, opened.len() + 1, self.scope);
+        let whole = Whole::Overlay(source.relative().to_owned());
+        self.run.found(found, whole, opened.len() + 1, self.scope);
         parts.extend(opened);
         parts.insert(source.relative().to_owned());
     }
@@ -309,7 +314,9 @@ impl Wholes<'_, '_, '_> {
         let archives: Vec<_> = archives.into_iter().map(|met| met.relative).collect();
         let sources: Vec<_> = texts.iter().filter_map(|met| self.read_part_of_chart(met)).collect();
         let found = chart::read(&chart::Chart { chart: &chart, values: &values, files: &sources, archives: &archives });
-        self.run.found(found, values.len() + 1, self.scope);
+        let paths = values.iter().map(|file| file.relative().to_owned()).collect();
+        let whole = Whole::Chart { folder: folder.path.clone(), values: paths };
+        self.run.found(found, whole, values.len() + 1, self.scope);
         parts.extend(sources.iter().chain(&values).map(|source| source.relative().to_owned()));
     }
 

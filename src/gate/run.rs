@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Collected, Deployed, Missing, Request};
+use super::{Collected, Deployed, Missing, Request, Whole};
 use crate::finding::Finding;
 use crate::manifest::{self, Found, LocatedImage, State, Unreadable};
 use crate::policy::PRODUCTION;
@@ -85,7 +85,7 @@ impl<'r, 'a> Run<'r, 'a> {
                 let found = TREE.with_borrow_mut(|tree| manifest::read(&source, &self.neighbours, tree));
                 tracing::debug!(path = shown, images = found.images.len(), manifest = found.is_manifest, "read");
                 let is_manifest = found.is_manifest || !found.unreadable.is_empty();
-                self.judge(found, scope, &mut part);
+                self.judge(found, &whole_of(&source), scope, &mut part);
                 is_manifest
             }
             Err(ReadError::NotText(_)) if !manifest::is_text_by_name(shown) => false,
@@ -103,10 +103,10 @@ impl<'r, 'a> Run<'r, 'a> {
     }
 
     /// Judges what was found in `files` files that are deployed together.
-    pub(super) fn found(&self, found: Found, files: usize, scope: Scope<'_>) {
+    pub(super) fn found(&self, found: Found, whole: Whole, files: usize, scope: Scope<'_>) {
         let mut part = Collected::default();
         part.counts.files = files;
-        self.judge(found, scope, &mut part);
+        self.judge(found, &Arc::new(whole), scope, &mut part);
         self.collect(part);
     }
 
@@ -119,7 +119,7 @@ impl<'r, 'a> Run<'r, 'a> {
         all.counts.pinned += part.counts.pinned;
     }
 
-    fn judge(&self, found: Found, scope: Scope<'_>, part: &mut Collected) {
+    fn judge(&self, found: Found, whole: &Arc<Whole>, scope: Scope<'_>, part: &mut Collected) {
         for unreadable in found.unreadable {
             self.unreadable(unreadable, scope, part);
         }
@@ -131,8 +131,8 @@ impl<'r, 'a> Run<'r, 'a> {
                 self.image(&image, scope, part);
             }
             if self.request.keep_images {
-                let environment = Arc::clone(scope.name);
-                part.images.push(Deployed { image, environment, enforced: scope.enforced });
+                let (environment, whole) = (Arc::clone(scope.name), Arc::clone(whole));
+                part.images.push(Deployed { image, environment, enforced: scope.enforced, whole });
             }
         }
     }
@@ -188,4 +188,12 @@ impl<'r, 'a> Run<'r, 'a> {
         });
         self.collect(part);
     }
+}
+
+/// A file is decided by itself; standard input is no file.
+fn whole_of(source: &Source) -> Arc<Whole> {
+    if source.path() == manifest::STDIN {
+        return Arc::default();
+    }
+    Arc::new(Whole::File(source.relative().to_owned()))
 }

@@ -60,6 +60,8 @@ pub struct Chosen {
     /// The digest until now.
     pub from: Option<String>,
     pub digest: String,
+    /// The tag that comes in place of the old one; none where the tag stays.
+    pub tag: Option<String>,
     /// `linux/amd64`, or several; empty where it was not asked.
     pub platforms: Vec<Platform>,
     /// When the old one was created.
@@ -71,10 +73,17 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// What changes, for people: the digest, with the tag before it where that changes, too.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let tag = self.tag.as_ref().map(|tag| format!("{tag}@")).unwrap_or_default();
+        format!("{tag}{}", self.digest)
+    }
+
     /// What is to be written for it.
     #[must_use]
     pub fn wanted(&self) -> Wanted {
-        Wanted { digest: self.digest.clone(), tag: None }
+        Wanted { digest: self.digest.clone(), tag: self.tag.clone() }
     }
 }
 
@@ -170,6 +179,7 @@ pub fn pin(images: &[Deployed], selection: &Selection, registries: &dyn Answers)
             Answer::Found(served) => Choice::Move(Chosen {
                 from: None,
                 digest: served.digest.clone(),
+                tag: None,
                 platforms: Vec::new(),
                 created_before: None,
                 created: None,
@@ -275,6 +285,7 @@ fn follow(pinned: &Pinned<'_>, served: &Table<Served>, described: &Table<Descrip
     let mut chosen = Chosen {
         from: Some(pinned.digest.to_owned()),
         digest: new.digest.clone(),
+        tag: None,
         platforms: platforms(now),
         created_before: before.and_then(|before| before.created),
         created: now.created,

@@ -21,7 +21,9 @@ fn digest(name: &str) -> String {
 fn deployed(sources: &[Arc<Source>]) -> Vec<Deployed> {
     let mut tree = Tree::default();
     let images = sources.iter().flat_map(|source| read(source, &Alone, &mut tree).images);
-    images.map(|image| Deployed { image, environment: Arc::from("production"), enforced: true }).collect()
+    images
+        .map(|image| Deployed { image, environment: Arc::from("production"), enforced: true, whole: Arc::default() })
+        .collect()
 }
 
 /// The files of changes, over those they were made from.

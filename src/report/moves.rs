@@ -71,7 +71,7 @@ pub fn lines(moves: &Moves) -> String {
         let place = &deployed.image.place;
         let (at, image) = (place.start(), inert(deployed.image.effective().unwrap_or(&deployed.image.written)));
         let what = match choice {
-            Choice::Move(chosen) => format!("{} → {}{}", image, chosen.digest, details(chosen)),
+            Choice::Move(chosen) => format!("{} → {}{}", image, inert(&chosen.shown()), details(chosen)),
             Choice::Left(why) => format!("{image} is left: {}", inert(why)),
             Choice::Missed(Missed::Unchecked(open)) => {
                 format!("{image} is unchecked: {}; {}", inert(&open.reason), inert(&open.help))
@@ -125,6 +125,9 @@ struct Line<'a> {
     tag: Option<&'a str>,
     from: Option<&'a str>,
     to: Option<&'a str>,
+    /// Where the tag changes, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_tag: Option<&'a str>,
     platforms: Vec<String>,
     created_before: Option<String>,
     created: Option<String>,
@@ -187,6 +190,7 @@ fn line<'a>(deployed: &'a Deployed, choice: &'a Choice) -> Line<'a> {
         tag: reference.and_then(Reference::tag),
         from: reference.and_then(Reference::digest),
         to: chosen.map(|chosen| chosen.digest.as_str()),
+        to_tag: chosen.and_then(|chosen| chosen.tag.as_deref()),
         platforms: chosen.into_iter().flat_map(|it| it.platforms.iter().map(ToString::to_string)).collect(),
         created_before: chosen.and_then(|chosen| Some(chosen.created_before?.to_string())),
         created: chosen.and_then(|chosen| Some(chosen.created?.to_string())),
@@ -211,7 +215,7 @@ pub fn table(moves: &Moves) -> String {
         let note = chosen.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
         let cells = [
             code(reference.name()),
-            reference.tag().map(code).unwrap_or_default(),
+            tags(reference, chosen),
             chosen.from.as_deref().map(code).unwrap_or_default(),
             code(&chosen.digest),
             created,
@@ -221,4 +225,10 @@ pub fn table(moves: &Moves) -> String {
         let _ = writeln!(out, "| {} |", cells.join(" | "));
     }
     out
+}
+
+/// The tag, or the old one and the new one.
+fn tags(reference: &Reference, chosen: &Chosen) -> String {
+    let tags: Vec<_> = reference.tag().into_iter().chain(chosen.tag.as_deref()).map(code).collect();
+    tags.join(" → ")
 }

@@ -52,7 +52,7 @@ pub fn proposal(moves: &Moves, purpose: Purpose, reason: Option<&str>) -> Propos
 }
 
 /// What moves: the image as `repository:tag`, its digests, and the files in which it does.
-type Distinct<'a> = BTreeMap<(String, &'a str, &'a str), Vec<&'a str>>;
+type Distinct<'a> = BTreeMap<(String, &'a str, String), Vec<&'a str>>;
 
 fn distinct(moves: &Moves) -> Distinct<'_> {
     let mut distinct: Distinct<'_> = BTreeMap::new();
@@ -60,7 +60,7 @@ fn distinct(moves: &Moves) -> Distinct<'_> {
         let (Choice::Move(chosen), Some(reference)) = (choice, deployed.image.reference()) else { continue };
         let tag = reference.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
         let name = format!("{}{tag}", reference.name());
-        let files = distinct.entry((name, chosen.from.as_deref().unwrap_or_default(), &chosen.digest)).or_default();
+        let files = distinct.entry((name, chosen.from.as_deref().unwrap_or_default(), chosen.shown())).or_default();
         files.push(deployed.image.place.source.path());
         files.sort_unstable();
         files.dedup();
@@ -175,12 +175,18 @@ mod tests {
         let images: Vec<_> = read(&source, &Alone, &mut Tree::default())
             .images
             .into_iter()
-            .map(|image| Deployed { image, environment: Arc::from("production"), enforced: true })
+            .map(|image| Deployed {
+                image,
+                environment: Arc::from("production"),
+                enforced: true,
+                whole: Arc::default(),
+            })
             .collect();
         let chosen = |created: &str| {
             Choice::Move(Chosen {
                 from: Some(old.clone()),
                 digest: format!("sha256:{}", "1".repeat(64)),
+                tag: None,
                 platforms: Vec::new(),
                 created_before: "2026-09-01T00:00:00Z".parse().ok(),
                 created: created.parse().ok(),
