@@ -7,11 +7,13 @@
 mod check;
 mod error;
 pub mod find;
+mod glob;
 mod nearest;
 pub mod pattern;
 mod raw;
 mod refresh;
 mod schema;
+mod signatures;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,11 +26,13 @@ use crate::source::{Place, Source};
 use crate::yaml::Tree;
 
 pub use error::{PolicyError, PolicyErrors, Wrong};
+pub use glob::Glob;
 pub use nearest::suggest;
 pub use pattern::{CONVENTIONAL, Pattern, Repositories};
 pub use raw::MAX_CONFIGURATION;
 pub use refresh::{Refresh, RegistryHost, days};
 pub use schema::schema;
+pub use signatures::{Key, Provenance, Requirement, Signer};
 
 /// The name of the environment that is judged where nothing is configured.
 pub const PRODUCTION: &str = "production";
@@ -53,6 +57,8 @@ pub struct Policy {
     /// By host as references name it.
     pub registries: BTreeMap<String, RegistryHost>,
     pub refresh: Refresh,
+    /// In the order of the text.
+    pub signatures: Vec<Requirement>,
     /// `levels`, and behind them those of the command line: the last one of a rule counts.
     levels: Vec<(&'static Rule, Level)>,
 }

@@ -8,8 +8,8 @@ use super::error::{PolicyErrors, Wrong};
 use super::nearest::suggest;
 use super::pattern::{Pattern, Repositories, registry_prefix};
 use super::raw::{Errors, Raw, RawChart, RawEnvironment, RawException, RawStack};
-use super::refresh;
 use super::{Chart, Environment, Exception, Named, Policy, Stack};
+use super::{refresh, signatures};
 use crate::rule::{self, Base, Level, RULES, Rule};
 use crate::source::Source;
 use crate::yaml::Node;
@@ -33,6 +33,7 @@ pub(super) fn check(source: &Arc<Source>, raw: &Raw, root: Node<'_>) -> Result<P
         exceptions: exceptions(raw, root, &mut errors),
         registries: refresh::registries(&raw.registries, root, &mut errors),
         refresh: refresh::refresh(raw.refresh.as_ref(), root, &mut errors),
+        signatures: signatures::signatures(&raw.signatures, root, &mut errors),
         levels: levels(raw, root, &mut errors),
     };
     errors.done().map(|()| policy)
@@ -108,7 +109,7 @@ fn environment(
 }
 
 /// One file or folder by its path from the root.
-fn named(text: &str, node: Node<'_>, errors: &mut Errors<'_>) -> Option<Named> {
+pub(super) fn named(text: &str, node: Node<'_>, errors: &mut Errors<'_>) -> Option<Named> {
     let place = errors.place(node);
     let pattern = take(Pattern::new(text, Some(place.clone())), node, errors)?;
     if !pattern.is_literal() {

@@ -168,10 +168,7 @@ fn full_name(text: &str) -> String {
 }
 
 fn tagged(text: &str, name: &str) -> Wrong {
-    Wrong::new(
-        format!("`{text}` has a tag or a digest: an exception names a repository"),
-        format!("write `{name}`; `path` narrows the exception to one file"),
-    )
+    Wrong::new(format!("`{text}` has a tag or a digest: only repositories are named here"), format!("write `{name}`"))
 }
 
 /// Reads a prefix of `allow-registries`: `registry` or `registry/path`, without a slash at its end.

@@ -12,6 +12,7 @@ use serde_path_to_error::Segment;
 use super::error::{PolicyError, PolicyErrors, is_invisible};
 use super::nearest::suggest;
 use super::refresh::{RawHost, RawRefresh};
+use super::signatures::RawSignature;
 use crate::source::{Place, Source, Span};
 use crate::yaml::{Node, NodeKind, Style, Tree};
 
@@ -38,6 +39,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub registries: BTreeMap<String, RawHost>,
     pub refresh: Option<RawRefresh>,
+    #[serde(default)]
+    pub signatures: Vec<RawSignature>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,6 +89,7 @@ const REQUIRED: &[(&str, &str)] = &[
     ("version", "write `version: 1` into its first line"),
     ("files", "add the files of the stack in merge order: `files: [compose.yml, compose.prod.yml]`"),
     ("chart", "add the folder of the chart: `chart: charts/app`"),
+    ("images", "add the repositories that must be signed: `images: ghcr.io/org/**`"),
     ("image", "add the repository that is exempted: `image: ghcr.io/org/tool`"),
     ("reason", "add why it is exempted: `reason: vendor publishes no stable digest`"),
     ("expires", "add the last day on which it counts: `expires: YYYY-MM-DD`"),

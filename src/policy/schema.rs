@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::check::{BASES, MAX_NAME};
-use super::refresh;
 use super::{EXEMPTABLE_BY_PATH, NOT_EXEMPTABLE};
+use super::{refresh, signatures};
 use crate::rule::{Level, RULES};
 
 /// The schema, draft 2020-12. It accepts every configuration that the gate accepts; the gate is stricter about what a
@@ -41,7 +41,8 @@ pub fn schema() -> Value {
             },
             "exceptions": { "type": "array", "items": exception(), "description": "Dated, reasoned exemptions." },
             "registries": refresh::registries_schema(),
-            "refresh": refresh::refresh_schema()
+            "refresh": refresh::refresh_schema(),
+            "signatures": signatures::signatures_schema()
         }
     })
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
 
 use super::raw::{Raw, RawEnvironment, RawException};
+use super::signatures::{RawProvenance, RawSignature, RawSigner};
 use super::*;
 use crate::rule::{self, RULES};
 
@@ -31,6 +32,15 @@ exceptions:
     ticket: POAM-17
     expires: 2027-01-31
   - { image: \"**\", path: a.yml, rule: unreadable-manifest, reason: x, expires: 'soon' }
+signatures:
+  - images: ghcr.io/org/**
+    identity: https://github.com/org/*/.github/workflows/release.yml@refs/tags/*
+    issuer: https://token.actions.githubusercontent.com
+    provenance: { builder: https://github.com/actions/runner/*, source: https://github.com/org/*, ref: refs/tags/v* }
+  - { images: nginx, key: keys/cosign.pub, transparency-log: false, trusted-root: trust/root.json }
+  - images: quay.io/**
+    any-of: [{ key: a.pub }, { identity: ann@example.com, issuer: https://accounts.example.com }]
+    predicate-type: https://slsa.dev/verification_summary/v1
 ";
 
 fn parse(text: &str) -> Result<Policy, PolicyErrors> {
@@ -142,6 +152,53 @@ const REFUSED: &[(&str, &str, bool)] = &[
         true,
     ),
     ("an exception as a list", "version: 1\nexceptions: [[a, a.yml, unpinned, x, T-1, 2027-01-31]]\n", true),
+    ("a signature of nobody", "version: 1\nsignatures:\n  - images: ghcr.io/org/**\n", true),
+    ("a signature of no image", "version: 1\nsignatures:\n  - key: cosign.pub\n", true),
+    ("an identity without an issuer", "version: 1\nsignatures:\n  - { images: nginx, identity: a@b.c }\n", true),
+    ("an issuer without an identity", "version: 1\nsignatures:\n  - { images: nginx, issuer: 'https://a.b' }\n", true),
+    (
+        "an identity of everybody, a glob for an issuer",
+        "version: 1\nsignatures:\n  - { images: nginx, identity: '**', issuer: 'https://*' }\n",
+        true,
+    ),
+    (
+        "a key beside an identity",
+        "version: 1\nsignatures:\n  - { images: nginx, key: a.pub, identity: a@b.c, issuer: 'https://a.b' }\n",
+        true,
+    ),
+    (
+        "an identity without the log",
+        "version: 1\nsignatures: [{ images: nginx, identity: a, issuer: 'https://a.b', transparency-log: false }]\n",
+        true,
+    ),
+    (
+        "keys that are none",
+        "version: 1\nsignatures:\n  - { images: 'nginx:1', key: '*.pub', trusted-root: /a }\n",
+        false,
+    ),
+    (
+        "several signers and one more",
+        "version: 1\nsignatures:\n  - { images: nginx, any-of: [{ key: a, idendity: b }], key: c }\n",
+        true,
+    ),
+    (
+        "several signers and one beside them",
+        "version: 1\nsignatures: [{ images: nginx, any-of: [{ key: a }], key: c }]\n",
+        true,
+    ),
+    ("no signer in a list", "version: 1\nsignatures: [{ images: nginx, any-of: [] }]\n", true),
+    ("an unknown key of a signature", "version: 1\nsignatures: [{ image: nginx, key: a, provenence: {} }]\n", true),
+    ("provenance of nothing", "version: 1\nsignatures: [{ images: nginx, key: a, provenance: {} }]\n", true),
+    (
+        "provenance with an unknown key",
+        "version: 1\nsignatures: [{ images: nginx, key: a, provenance: { source: '*', reff: a } }]\n",
+        true,
+    ),
+    (
+        "provenance beside a predicate type",
+        "version: 1\nsignatures: [{ images: nginx, key: a, predicate-type: ' ', provenance: { source: '*' } }]\n",
+        true,
+    ),
     ("a key without a value", "version: 1\nexceptions:\nlevels: ~\n", true),
     ("a list item without a value", "version: 1\nallow-registries:\n  - ghcr.io\n  -\n", true),
     ("a number for a key", "version: 1\nenvironments: { 1: { manifests: [a] } }\n", false),
@@ -245,6 +302,9 @@ fn every_key_and_every_rule_is_in_the_schema() {
     assert_eq!(keys("/properties"), keys_of::<Raw>());
     assert_eq!(keys("/properties/environments/additionalProperties/properties"), keys_of::<RawEnvironment>());
     assert_eq!(keys("/properties/exceptions/items/properties"), keys_of::<RawException>());
+    assert_eq!(keys("/properties/signatures/items/properties"), keys_of::<RawSignature>());
+    assert_eq!(keys("/properties/signatures/items/properties/any-of/items/properties"), keys_of::<RawSigner>());
+    assert_eq!(keys("/properties/signatures/items/properties/provenance/properties"), keys_of::<RawProvenance>());
     assert_eq!(keys("/properties/levels/properties"), sorted(RULES.iter().map(|rule| rule.id)));
     for id in NOT_EXEMPTABLE.iter().chain(EXEMPTABLE_BY_PATH) {
         assert!(rule::find(id).is_some_and(|rule| rule.judge.is_none()), "{id}");
