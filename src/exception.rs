@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::finding::{Exempted, Finding};
+use crate::finding::{Exempted, Finding, ListedException};
 use crate::policy::{Exception, NOT_EXEMPTABLE, Policy};
 use crate::rule::{EXPIRED_EXCEPTION, JudgedBy, Rule, UNUSED_EXCEPTION};
 use crate::source::Place;
@@ -27,35 +27,58 @@ pub enum Coverage {
 }
 
 /// Marks the findings that an exception exempts, and adds a finding for every exception that is past its date and,
-/// where everything was judged, for every one that exempts nothing.
+/// where everything was judged, for every one that exempts nothing. Answers every exception with what it did.
 ///
 /// `by` is the command whose rules were all judged: an exception for the rule of a later one is not unused.
 /// The first exception in the configuration that takes a finding is named; all that take it are in use.
-pub fn apply(findings: &mut Vec<Finding>, policy: &Policy, today: Date, coverage: Coverage, by: JudgedBy) {
+pub fn apply(
+    findings: &mut Vec<Finding>,
+    policy: &Policy,
+    today: Date,
+    coverage: Coverage,
+    by: JudgedBy,
+) -> Vec<ListedException> {
     let mut about_exceptions = Vec::new();
+    let mut listed = Vec::new();
     for exception in &policy.exceptions {
-        let Some(days_left) = days_left(exception, today) else {
+        let days_left = exception.expires.map(|day| days_between(today, day));
+        let mut exempts = 0;
+        if let Some(days_left) = days_left.filter(|days| *days >= 0) {
+            for finding in findings.iter_mut().filter(|finding| self::exempts(exception, finding)) {
+                exempts += 1;
+                finding.exception.get_or_insert_with(|| exempted(exception, days_left));
+            }
+            // What was not judged could not be exempted.
+            let was_judged = exception.rule.is_none_or(|rule| rule.judged_by <= by);
+            if exempts == 0 && was_judged && coverage == Coverage::Whole {
+                about_exceptions.extend(unused(exception, policy));
+            }
+        } else {
             about_exceptions.extend(expired(exception, policy));
-            continue;
-        };
-        let mut used = false;
-        for finding in findings.iter_mut().filter(|finding| exempts(exception, finding)) {
-            used = true;
-            finding.exception.get_or_insert_with(|| exempted(exception, days_left));
         }
-        // What was not judged could not be exempted.
-        let was_judged = exception.rule.is_none_or(|rule| rule.judged_by <= by);
-        if !used && was_judged && coverage == Coverage::Whole {
-            about_exceptions.extend(unused(exception, policy));
-        }
+        listed.push(list(exception, days_left, exempts));
     }
     findings.append(&mut about_exceptions);
+    listed
 }
 
-/// The days an exception still counts, 0 on its last; none where it counts no more.
-fn days_left(exception: &Exception, today: Date) -> Option<i64> {
-    let seconds = exception.expires?.duration_since(today).as_secs();
-    (seconds >= 0).then_some(seconds / (24 * 60 * 60))
+/// Whole days from one to the other, negative where the other is before.
+fn days_between(from: Date, to: Date) -> i64 {
+    to.duration_since(from).as_secs() / (24 * 60 * 60)
+}
+
+fn list(exception: &Exception, days_left: Option<i64>, exempts: usize) -> ListedException {
+    ListedException {
+        image: exception.images.text.clone(),
+        path: exception.path.as_ref().map(|path| path.text.clone()),
+        rule: exception.rule.map(|rule| rule.id),
+        reason: exception.reason.clone(),
+        ticket: exception.ticket.clone(),
+        expires: exception.expires_text.clone(),
+        days_left,
+        exempts,
+        place: exception.place.clone(),
+    }
 }
 
 fn exempts(exception: &Exception, finding: &Finding) -> bool {

@@ -37,6 +37,35 @@ pub struct Exempted {
     pub days_left: i64,
 }
 
+/// An exception of the configuration, and what it did in one run.
+#[derive(Clone, Debug)]
+pub struct ListedException {
+    /// As it is written: a repository, or a glob over repositories.
+    pub image: String,
+    /// The files it is limited to, as written.
+    pub path: Option<String>,
+    /// The rule it is limited to.
+    pub rule: Option<&'static str>,
+    pub reason: String,
+    pub ticket: Option<String>,
+    /// The last day on which it counts, as written: maybe no date.
+    pub expires: String,
+    /// Days left, 0 on the last day, negative where it is past; none where what is written is no date.
+    pub days_left: Option<i64>,
+    /// How many findings it exempts.
+    pub exempts: usize,
+    /// Where it is configured.
+    pub place: Place,
+}
+
+impl ListedException {
+    /// Whether it exempts what it names.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.days_left.is_some_and(|days| days >= 0)
+    }
+}
+
 /// One finding.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -116,6 +145,8 @@ pub struct Report {
     /// Sorted by path, place and rule.
     pub findings: Vec<Finding>,
     pub counts: Counts,
+    /// Every exception that is configured, in the order of the configuration.
+    pub exceptions: Vec<ListedException>,
     /// What the reader should know that is about no place; sentences without full stop.
     pub notices: Vec<String>,
 }

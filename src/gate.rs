@@ -111,9 +111,9 @@ pub fn collect(request: &Request<'_>) -> Result<Collected, Missing> {
 #[must_use]
 pub fn conclude(collected: Collected, request: &Request<'_>, by: JudgedBy) -> Judged {
     let Collected { mut findings, counts, images, notices } = collected;
-    exception::apply(&mut findings, request.policy, request.today, request.coverage(), by);
+    let exceptions = exception::apply(&mut findings, request.policy, request.today, request.coverage(), by);
     sort(&mut findings);
-    Judged { report: Report { findings, counts, notices }, images }
+    Judged { report: Report { findings, counts, exceptions, notices }, images }
 }
 
 /// A path the user named that cannot be looked at.

@@ -6,6 +6,7 @@
 
 pub mod annotations;
 pub mod check_run;
+mod exceptions;
 pub mod gitlab;
 pub mod json;
 pub mod markdown;
@@ -25,9 +26,7 @@ use std::fmt::Write as _;
 
 use crate::finding::{Exempted, Finding, Report, Severity};
 use crate::manifest::LocatedImage;
-
-/// An exception that ends within this many days is announced.
-const SOON: i64 = 14;
+use exceptions::{ends, notices};
 
 /// A value of `--format`.
 #[derive(Debug)]
@@ -193,44 +192,6 @@ fn by_importance(report: &Report) -> Vec<&Finding> {
 /// The exempted findings, each with its exception, in the order of the report.
 fn exempted(report: &Report) -> Vec<(&Finding, &Exempted)> {
     report.findings.iter().filter_map(|finding| Some((finding, finding.exception.as_ref()?))).collect()
-}
-
-/// What the reader should know that is about no line: exceptions that end soon, then the notices of the run.
-fn notices(report: &Report) -> Vec<String> {
-    let mut order: Vec<(&Exempted, usize)> = Vec::new();
-    let mut seen: HashMap<(&str, Option<&str>, &str), usize> = HashMap::new();
-    for (_, exception) in exempted(report) {
-        if exception.days_left > SOON {
-            continue;
-        }
-        let key = (exception.reason.as_str(), exception.ticket.as_deref(), exception.expires.as_str());
-        let index = *seen.entry(key).or_insert_with(|| {
-            order.push((exception, 0));
-            order.len() - 1
-        });
-        if let Some((_, findings)) = order.get_mut(index) {
-            *findings += 1;
-        }
-    }
-    let ending = order.into_iter().map(|(exception, findings)| {
-        let ticket = exception.ticket.as_ref().map(|ticket| format!("{ticket}: ")).unwrap_or_default();
-        format!(
-            "the exception ({ticket}{}) ends {} and exempts {}: mend what it exempts or renew it",
-            exception.reason,
-            when(exception),
-            counted(findings, "finding"),
-        )
-    });
-    ending.chain(report.notices.iter().cloned()).collect()
-}
-
-/// When an exception ends: `on 2027-01-31, in 68 days`.
-fn when(exception: &Exempted) -> String {
-    match exception.days_left {
-        0 => format!("today, {}", exception.expires),
-        1 => format!("tomorrow, {}", exception.expires),
-        days => format!("on {}, in {days} days", exception.expires),
-    }
 }
 
 /// `1 error`, `2 errors`.

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::exceptions::line;
 use super::{Shown, Style, by_importance, counted, is_advisory, notices, verdict, visible};
 use crate::finding::{Finding, Report};
 
@@ -46,7 +47,7 @@ impl Kinds {
     }
 }
 
-/// The gravest findings as workflow commands, then the verdict and how many more there are.
+/// The gravest findings as workflow commands, every exception, then the verdict and how many more there are.
 #[must_use]
 pub fn check(report: &Report, _: &Style) -> String {
     let mut out = String::new();
@@ -60,6 +61,9 @@ pub fn check(report: &Report, _: &Style) -> String {
         if kinds.shows(Shown::Note) {
             out.push_str(&notice(&text));
         }
+    }
+    for exception in &report.exceptions {
+        let _ = writeln!(out, "{}", neutral(&cut(&format!("exception: {}", line(exception)))));
     }
     let _ = writeln!(out, "{}", neutral(&verdict(report)));
     if let Some(left) = kinds.left() {

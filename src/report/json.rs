@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Style, Tally, visible};
-use crate::finding::{Exempted, Finding, Report};
+use super::{Style, Tally, notices, visible};
+use crate::finding::{Exempted, Finding, ListedException, Report};
 use crate::manifest::{LocatedImage, Related};
 use crate::reference::Reference;
 
@@ -61,7 +61,30 @@ struct Summary<'a> {
     warnings: usize,
     notes: usize,
     unchecked: usize,
+    /// Findings that are exempted.
     exceptions: usize,
+    exception_list: Vec<ExceptionEntry<'a>>,
+    notices: Vec<String>,
+}
+
+/// An exception of the configuration, whether it exempts something or not.
+#[derive(Serialize)]
+struct ExceptionEntry<'a> {
+    image: &'a str,
+    path: Option<&'a str>,
+    rule: Option<&'a str>,
+    reason: &'a str,
+    ticket: Option<&'a str>,
+    expires: &'a str,
+    days_left: Option<i64>,
+    exempts: usize,
+    configured: Configured<'a>,
+}
+
+#[derive(Serialize)]
+struct Configured<'a> {
+    path: &'a str,
+    line: u32,
 }
 
 #[derive(Serialize)]
@@ -104,6 +127,8 @@ pub fn check(report: &Report, _: &Style) -> String {
         notes: tally.notes,
         unchecked: report.counts.unchecked,
         exceptions: tally.exempted,
+        exception_list: report.exceptions.iter().map(ExceptionEntry::from).collect(),
+        notices: notices(report),
     };
     push_line(&mut out, &SummaryLine { summary });
     out
@@ -157,6 +182,23 @@ impl<'a> From<&'a Exempted> for Exception<'a> {
             ticket: exception.ticket.as_deref(),
             expires: &exception.expires,
             days_left: exception.days_left,
+        }
+    }
+}
+
+impl<'a> From<&'a ListedException> for ExceptionEntry<'a> {
+    fn from(exception: &'a ListedException) -> Self {
+        let place = &exception.place;
+        Self {
+            image: &exception.image,
+            path: exception.path.as_deref(),
+            rule: exception.rule,
+            reason: &exception.reason,
+            ticket: exception.ticket.as_deref(),
+            expires: &exception.expires,
+            days_left: exception.days_left,
+            exempts: exception.exempts,
+            configured: Configured { path: place.source.path(), line: place.start().line },
         }
     }
 }

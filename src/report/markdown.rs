@@ -4,8 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::{SOON, Style, Tally, by_importance, counted, exempted, is_advisory, notices, verdict, visible, when};
-use crate::finding::{Exempted, Finding, Report};
+use super::exceptions::{self, SOON, effect, end, is_soon};
+use super::{Style, Tally, by_importance, counted, ends, exempted, is_advisory, notices, verdict, visible};
+use crate::finding::{Exempted, Finding, ListedException, Report};
 use crate::source::Place;
 
 /// Bytes of a comment; GitHub refuses one of more than 65,536 characters.
@@ -89,12 +90,15 @@ impl Page {
         self.rows(head, findings.iter().map(|finding| finding_row(finding)), "finding", keep);
     }
 
-    /// The table of exempted findings.
+    /// The tables of exempted findings and of all exceptions.
     pub(super) fn exceptions(&mut self, report: &Report) {
         let exempted = exempted(report);
         let head = "\n### Exempted\n\n| rule | place | image | reason | ticket | ends |\n\
                     | --- | --- | --- | --- | --- | --- |\n";
         self.rows(head, exempted.iter().map(|(finding, exception)| exempted_row(finding, exception)), "exemption", 0);
+        let head = "\n### Exceptions\n\n| for | reason | ticket | ends | exempts |\n\
+                    | --- | --- | --- | --- | --- |\n";
+        self.rows(head, report.exceptions.iter().map(exception_row), "exception", 0);
     }
 
     /// What the reader should know that is about no line.
@@ -151,7 +155,23 @@ fn exempted_row(finding: &Finding, exception: &Exempted) -> String {
         finding.rule.id,
         place(&finding.place),
         prose(&exception.reason),
-        prose(&when(exception)),
+        prose(&ends(&exception.expires, exception.days_left)),
+    )
+}
+
+fn exception_row(exception: &ListedException) -> String {
+    let ticket = exception.ticket.as_deref().map_or_else(|| "–".to_owned(), prose);
+    let sign = match () {
+        () if !exception.counts() => "❌ ",
+        () if is_soon(exception) => "⚠️ ",
+        () => "",
+    };
+    format!(
+        "| {} | {} | {ticket} | {sign}{} | {} |\n",
+        prose(&exceptions::scope(exception)),
+        prose(&exception.reason),
+        prose(&end(exception)),
+        effect(exception),
     )
 }
 

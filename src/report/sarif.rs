@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Shown, Style, counted, fingerprints, is_advisory, json, notices, visible};
+use super::{Shown, Style, counted, ends, exceptions, fingerprints, is_advisory, json, notices, visible};
 use crate::finding::{Exempted, Finding, Report};
 use crate::manifest::Related;
 use crate::rule::{Level, RULES, Rule};
@@ -209,6 +209,10 @@ pub fn check(report: &Report, style: &Style) -> String {
         .iter()
         .map(|notice| Notification { level: "note", message: Message::inert(notice, MAX_MESSAGE) })
         .collect();
+    notifications.extend(report.exceptions.iter().map(|exception| {
+        let text = format!("exception: {}", exceptions::line(exception));
+        Notification { level: "note", message: Message::inert(&text, MAX_MESSAGE) }
+    }));
     let left = report.findings.len().saturating_sub(MAX_RESULTS);
     if left > 0 {
         let text = format!("{} left out: code scanning takes {MAX_RESULTS} results at most", counted(left, "finding"));
@@ -275,7 +279,8 @@ fn level(finding: &Finding) -> &'static str {
 
 fn suppression(exception: &Exempted) -> Suppression<'static> {
     let ticket = exception.ticket.as_deref().map(|ticket| format!("{ticket}: ")).unwrap_or_default();
-    let text = format!("{ticket}{} (ends on {})", exception.reason, exception.expires);
+    let ends = ends(&exception.expires, exception.days_left);
+    let text = format!("{ticket}{} (ends {ends})", exception.reason);
     Suppression { kind: "external", status: "accepted", justification: Message::new(&text, MAX_DESCRIPTION).text }
 }
 

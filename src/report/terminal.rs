@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::{Style, counted, exempted, is_advisory, notices, verdict, visible, when};
-use crate::finding::{Exempted, Finding, Report, Severity};
+use super::exceptions::line;
+use super::{Style, counted, ends, exempted, is_advisory, notices, verdict, visible};
+use crate::finding::{Exempted, Finding, ListedException, Report, Severity};
 use crate::manifest::{LocatedImage, State};
 use crate::source::Place;
 
@@ -73,6 +74,7 @@ pub fn check(report: &Report, style: &Style) -> String {
         out.push('\n');
     }
     push_exempted(&mut out, &exempted(report), style);
+    push_idle(&mut out, &report.exceptions, style);
     let notices = notices(report);
     for notice in &notices {
         let _ = writeln!(out, "{}: {}", paint(style, Color::Blue, "note"), inert(notice));
@@ -277,8 +279,21 @@ fn push_exempted(out: &mut String, findings: &[(&Finding, &Exempted)], style: &S
             at(&finding.place),
             inert(about),
             inert(&exception.reason),
-            inert(&when(exception)),
+            inert(&ends(&exception.expires, exception.days_left)),
         );
+    }
+    out.push('\n');
+}
+
+/// The exceptions that exempt nothing here: the others are told beside what they exempt.
+fn push_idle(out: &mut String, exceptions: &[ListedException], style: &Style) {
+    let mut idle = exceptions.iter().filter(|exception| exception.exempts == 0).peekable();
+    if idle.peek().is_none() {
+        return;
+    }
+    let _ = writeln!(out, "{}", paint(style, Color::Bold, "exceptions without a finding:"));
+    for exception in idle {
+        let _ = writeln!(out, "  {} {}", at(&exception.place), inert(&line(exception)));
     }
     out.push('\n');
 }

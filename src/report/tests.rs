@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::visible::is_hidden;
 use super::*;
-use crate::finding::{Counts, Exempted};
+use crate::finding::{Counts, Exempted, ListedException};
 use crate::manifest::{Related, State};
 use crate::rule;
 use crate::source::{Place, Source, Span};
@@ -47,6 +47,35 @@ fn finding(rule: &str, severity: Severity, place: Place, message: &str, help: &s
         related: Vec::new(),
         exception: None,
     }
+}
+
+/// An exception of a configuration in which nothing else stands.
+fn exception(path: &str, image: &str, words: &str, days_left: Option<i64>, exempts: usize) -> ListedException {
+    ListedException {
+        image: image.to_owned(),
+        path: None,
+        rule: None,
+        reason: words.to_owned(),
+        ticket: None,
+        expires: "2027-01-31".to_owned(),
+        days_left,
+        exempts,
+        place: place(&Source::new(path, format!("- image: '{image}'")), image),
+    }
+}
+
+/// One that ends soon, one for another day, one that ended, one without a date.
+fn exceptions() -> Vec<ListedException> {
+    let exception = |image, words, days, exempts| exception("digest-gate.yml", image, words, days, exempts);
+    let mut tool = exception("ghcr.io/vendor/tool", "vendor publishes no stable digest", Some(9), 1);
+    tool.ticket = Some("POAM-17".to_owned());
+    let mut later = exception("ghcr.io/org/**", "moves to the new registry", Some(68), 0);
+    later.rule = Some("floating-tag");
+    later.path = Some("deploy/prod/**".to_owned());
+    let ended = exception("docker.io/library/redis", "cache, to be replaced", Some(-3), 0);
+    let mut never = exception("docker.io/org/old", "nobody knows", None, 0);
+    never.expires = "soon".to_owned();
+    vec![tool, later, ended, never]
 }
 
 fn friendly() -> Report {
@@ -96,6 +125,7 @@ fn friendly() -> Report {
     Report {
         findings: vec![web, floating, tool, job],
         counts: Counts { files: 3, images: 12, pinned: 8, unchecked: 0 },
+        exceptions: exceptions(),
         notices: vec!["`deploy/old` is not scanned: no environment names it".to_owned()],
     }
 }
@@ -144,7 +174,11 @@ fn hostile(copies: usize) -> Report {
         let place = Place::new(&many, Span::new(copy * 15 + 9, copy * 15 + 14));
         findings.push(finding("unpinned", Severity::Error, place, "`nginx` has no digest", "write its digest"));
     }
-    Report { findings, counts: Counts { files: 3, images: 208, pinned: 0, unchecked: 2 }, notices: vec![HARM.into()] }
+    let mut odd = exception(path, HARM, HARM, None, 0);
+    (odd.ticket, odd.path, odd.expires) = (Some(HARM.to_owned()), Some(HARM.to_owned()), HARM.to_owned());
+    let exceptions = vec![exception(path, HARM, HARM, Some(3), 1), odd];
+    let counts = Counts { files: 3, images: 208, pinned: 0, unchecked: 2 };
+    Report { findings, counts, exceptions, notices: vec![HARM.into()] }
 }
 
 /// One image of each status.
@@ -405,8 +439,40 @@ fn an_exempted_finding_is_a_suppressed_result_and_no_annotation() {
     assert_eq!(suppressed.len(), 1);
     assert_eq!(suppressed[0]["suppressions"][0]["kind"], "external");
     assert_eq!(suppressed[0]["level"], "note");
-    assert!(!annotations::check(&friendly(), &style()).contains("vendor/tool"));
-    assert!(!gitlab::check(&friendly(), &style()).contains("vendor/tool"));
+    let text = annotations::check(&friendly(), &style());
+    assert!(!text.lines().any(|line| line.starts_with("::error") && line.contains("vendor/tool")), "{text}");
+    let issues: Value = serde_json::from_str(&gitlab::check(&friendly(), &style())).expect("it is JSON");
+    let about_tool = |issue: &&Value| issue["description"].as_str().is_some_and(|text| text.contains("vendor/tool"));
+    let names: Vec<_> = issues.as_array().expect("a list").iter().filter(about_tool).collect();
+    assert!(names.len() == 1 && names[0]["check_name"] == "exception", "{names:?}");
+}
+
+/// The words of each exception, which a format may escape: what stands between the marks.
+#[test]
+fn every_format_lists_every_exception_and_announces_the_end() {
+    let report = friendly();
+    let mut texts: Vec<_> = FORMATS.iter().map(|format| (format.name, (format.check)(&report, &style()))).collect();
+    texts.push(("summary", step_summary::page(&report, step_summary::MAX_BYTES)));
+    texts.push(("check run", check_run::output(&report).summary));
+    for (format, text) in texts {
+        for words in [
+            "vendor publishes no stable digest",
+            "POAM-17",
+            "in 9 days",
+            "moves to the new registry",
+            "cache, to be replaced",
+            "nobody knows",
+        ] {
+            assert!(text.contains(words), "{format} does not say `{words}`: {text}");
+        }
+        // GitLab's format has no notices: the severity of the exception says it.
+        let announced =
+            text.contains("before that day") || text.contains(r#""severity":"minor","location":{"path":"d"#);
+        assert!(announced, "{format}: {text}");
+        if format != "json" {
+            assert!(text.contains("in 68 days") && text.contains("3 days ago"), "{format}: {text}");
+        }
+    }
 }
 
 #[test]
@@ -579,5 +645,8 @@ fn random_report(texts: &[String], span: Span, enforced: bool, exempt: bool) -> 
         expires: texts[9].clone(),
         days_left: 1,
     });
-    Report { findings: vec![finding], counts: Counts::default(), notices: vec![texts[9].clone()] }
+    let mut listed = exception(&texts[0], &texts[1], &texts[2], exempt.then_some(1), 0);
+    (listed.ticket, listed.path, listed.expires) = (Some(texts[3].clone()), Some(texts[4].clone()), texts[5].clone());
+    let notices = vec![texts[9].clone()];
+    Report { findings: vec![finding], counts: Counts::default(), exceptions: vec![listed], notices }
 }
