@@ -16,6 +16,7 @@
 //! - reading: [`yaml`] (a tree of byte ranges), [`manifest`] (kinds, located images)
 //! - judging: [`rule`], [`finding`], [`policy`] (the configuration), [`exception`]
 //! - running: [`walk`], [`gate`]
+//! - asking: [`registry`] (answers of the registries, as the plain data of [`resolution`])
 //! - output: [`report`] (one file a format), [`github`] (posts to it), `command` (one file a command), [`cli`]
 
 pub mod cli;
@@ -30,6 +31,7 @@ pub mod manifest;
 pub mod pin;
 pub mod policy;
 pub mod reference;
+pub mod registry;
 pub mod report;
 pub mod resolution;
 pub mod rule;
