@@ -1,14 +1,18 @@
 //! The command line: one list of commands and options for the parser, the help, the man page and the completions.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{Context, anyhow};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::command;
+use crate::pin::Selection;
+use crate::policy::{Policy, Repositories};
 use crate::report::{self, Style};
 use crate::rule;
 
@@ -50,6 +54,39 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Add the missing digests: a diff is printed, `--write` changes the files
+    Pin {
+        #[command(flatten)]
+        input: Input,
+        #[command(flatten)]
+        moving: Moving,
+        #[command(flatten)]
+        asking: Asking,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Move digests to what their tags serve now: a diff is printed, `--write` changes the files
+    Refresh {
+        #[command(flatten)]
+        input: Input,
+        #[command(flatten)]
+        moving: Moving,
+        #[command(flatten)]
+        waiting: Waiting,
+        #[command(flatten)]
+        asking: Asking,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Judge manifests and ask the registries: does the digest exist, has the tag moved, is it one platform only
+    Verify {
+        #[command(flatten)]
+        input: Input,
+        #[command(flatten)]
+        asking: Asking,
+        #[command(flatten)]
+        common: Common,
+    },
     /// What a rule means, why, and how to fix it
     Explain {
         /// The rule; without it all rules are listed
@@ -79,6 +116,48 @@ pub(crate) struct Input {
     /// Look only at this environment of the configuration
     #[arg(long, value_name = "NAME", conflicts_with = "paths")]
     pub(crate) environment: Option<String>,
+}
+
+/// Options of the commands that move digests.
+#[derive(Args)]
+pub(crate) struct Moving {
+    /// Change the files, all of them or none, instead of printing a diff
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Only images of this repository, or glob over repositories; may be given several times
+    #[arg(long = "image", value_name = "REPOSITORY")]
+    pub(crate) images: Vec<String>,
+    /// Only the service, workload or field of this name; may be given several times
+    #[arg(long = "service", value_name = "NAME")]
+    pub(crate) services: Vec<String>,
+}
+
+impl Moving {
+    /// Which images are moved, with those that the configuration ignores.
+    pub(crate) fn selection(&self, policy: &Policy) -> anyhow::Result<Selection> {
+        let images = self.images.iter().map(|text| Repositories::new(text).map_err(|wrong| anyhow!(wrong)));
+        let images = images.collect::<anyhow::Result<_>>().context("--image")?;
+        Ok(Selection { images, services: self.services.clone(), ignored: policy.refresh.ignored.clone() })
+    }
+}
+
+/// How old a digest must be before it is taken.
+#[derive(Args)]
+pub(crate) struct Waiting {
+    /// Take digests of this age and older, for example `3d`; goes before the configuration's `refresh.cooldown`
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) cooldown: Option<String>,
+    /// Remember in this file when a digest was first seen, and wait from there instead of from its creation
+    #[arg(long, value_name = "FILE")]
+    pub(crate) first_seen: Option<PathBuf>,
+}
+
+/// How registries are asked.
+#[derive(Args)]
+pub(crate) struct Asking {
+    /// Log in to registries with this file, in the form of docker's `config.json`; goes before docker's own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_auth: Option<PathBuf>,
 }
 
 /// Options of every command that reads manifests.
@@ -156,6 +235,12 @@ fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// The variables of the environment that are text.
+pub(crate) fn variables() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
 /// Runs the program and says how it ended.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -169,6 +254,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match cli.command {
         Command::Check { input, common } => command::check::run(&input, &common),
         Command::Images { input, common, all } => command::images::run(&input, &common, all),
+        Command::Pin { input, moving, asking, common } => command::pin::run(&input, &common, &moving, &asking),
+        Command::Refresh { input, moving, waiting, asking, common } => {
+            command::refresh::run(&input, &common, &moving, &asking, &waiting)
+        }
+        Command::Verify { input, asking, common } => command::verify::run(&input, &common, &asking),
         Command::Explain { rule } => command::explain::run(rule.as_deref()),
         Command::Schema => command::print(&format!("{:#}\n", crate::policy::schema())),
         Command::Completions { shell } => command::print(&completions(shell)),

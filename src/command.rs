@@ -3,9 +3,14 @@
 pub(crate) mod action;
 pub(crate) mod check;
 pub(crate) mod explain;
+mod first_seen;
 pub(crate) mod images;
 mod moves;
+pub(crate) mod pin;
+pub(crate) mod refresh;
+mod registries;
 mod setup;
+pub(crate) mod verify;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,7 +18,9 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::cli::CLEAN;
+use crate::cli::{CLEAN, FAILED};
+use crate::gate::Collected;
+use crate::rule::{NO_MANIFESTS, UNREADABLE_MANIFEST};
 
 /// Writes to standard output. A reader that has gone away (`| head`) is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<u8> {
@@ -37,6 +44,21 @@ pub(crate) fn emit(text: &str, file: Option<&Path>) -> anyhow::Result<()> {
 pub(crate) fn whisper(text: &str) {
     // Nobody can be told that standard error is closed.
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Says which manifests could not be read, before digests are moved in the others; the status that this asks for.
+pub(crate) fn tell_unread(collected: &Collected) -> u8 {
+    for notice in &collected.notices {
+        say("note", notice);
+    }
+    let unread = |id: &str| id == UNREADABLE_MANIFEST.id || id == NO_MANIFESTS.id;
+    let mut status = CLEAN;
+    for finding in collected.findings.iter().filter(|finding| unread(finding.rule.id)) {
+        let at = finding.place.start();
+        say("error", &format!("{}:{}:{}: {}", finding.place.source.path(), at.line, at.column, finding.message));
+        status = FAILED;
+    }
+    status
 }
 
 /// Writes an error for the user to standard error, with what caused it.

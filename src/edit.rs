@@ -23,7 +23,7 @@ pub struct Changed {
     /// What it is changed from.
     pub source: Arc<Source>,
     /// Sorted by place, without overlap.
-    pub splices: Vec<(Span, String)>,
+    pub splices: Splices,
     /// The whole text afterwards.
     pub text: String,
 }
@@ -37,12 +37,15 @@ pub struct Overlap {
     pub offset: u32,
 }
 
+/// What is put over which bytes of a file.
+pub type Splices = Vec<(Span, String)>;
+
 /// Applies edits of any number of files. The same edit may be given several times: one line may serve several images.
 ///
 /// # Errors
 /// Two different edits touch the same bytes, or insert at the same place.
 pub fn apply(edits: &[Edit]) -> Result<Vec<Changed>, Overlap> {
-    let mut files: BTreeMap<&str, (Arc<Source>, Vec<(Span, String)>)> = BTreeMap::new();
+    let mut files: BTreeMap<&str, (Arc<Source>, Splices)> = BTreeMap::new();
     for Edit { place, text } in edits {
         let (_, splices) = files.entry(place.source.path()).or_insert_with(|| (Arc::clone(&place.source), Vec::new()));
         splices.push((place.span, text.clone()));
@@ -50,7 +53,7 @@ pub fn apply(edits: &[Edit]) -> Result<Vec<Changed>, Overlap> {
     files.into_values().map(|(source, splices)| splice(source, splices)).collect()
 }
 
-fn splice(source: Arc<Source>, mut splices: Vec<(Span, String)>) -> Result<Changed, Overlap> {
+fn splice(source: Arc<Source>, mut splices: Splices) -> Result<Changed, Overlap> {
     splices.sort();
     splices.dedup();
     let mut text = String::with_capacity(source.text().len() + 80 * splices.len());

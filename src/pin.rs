@@ -14,7 +14,7 @@ use crate::manifest::{LocatedImage, PinSlot, Slot};
 use crate::reference::Reference;
 use crate::source::{Place, Source, Span};
 
-pub use choose::{Ages, Choice, Chosen, Missed, Selection, pin, refresh};
+pub use choose::{Ages, Choice, Chosen, Dates, Missed, Selection, pin, refresh};
 pub(crate) use choose::{Table, by_digest, by_tag};
 
 /// The digest an image shall carry from now on; none where it must stay as it is.
@@ -146,16 +146,12 @@ fn in_text(image: &LocatedImage, wanted: &Wanted) -> Result<Edit, String> {
         let range = once(raw, &old).ok_or("its tag and digest are not written as one text")?;
         return Ok(at(range, format!(":{tag}@{}", wanted.digest)));
     }
-    match reference.digest() {
-        Some(digest) => {
-            let range = once(raw, digest).ok_or("its digest is not written as plain text")?;
-            Ok(at(range, wanted.digest.clone()))
-        }
-        None => {
-            let end = raw.trim_end().len();
-            Ok(at(end..end, format!("@{}", wanted.digest)))
-        }
+    if let Some(digest) = reference.digest() {
+        let range = once(raw, digest).ok_or("its digest is not written as plain text")?;
+        return Ok(at(range, wanted.digest.clone()));
     }
+    let end = raw.trim_end().len();
+    Ok(at(end..end, format!("@{}", wanted.digest)))
 }
 
 fn at_slots(image: &LocatedImage, slots: &[Slot], wanted: &Wanted) -> Result<Vec<Edit>, String> {
@@ -193,6 +189,9 @@ fn once(text: &str, part: &str) -> Option<std::ops::Range<usize>> {
     (text.rfind(part) == Some(start)).then(|| start..start + part.len())
 }
 
+/// Reads everything again as it would be with the changes.
+pub type ReadAgain<'a, E> = dyn Fn(&[Changed]) -> Result<Vec<Deployed>, E> + 'a;
+
 /// What becomes of every image, and of the files.
 #[derive(Debug, Default)]
 pub struct Moves {
@@ -216,7 +215,7 @@ impl Moves {
         images: Vec<Deployed>,
         mut choices: Vec<Choice>,
         same: &SameFile<'_>,
-        read_again: &dyn Fn(&[Changed]) -> Result<Vec<Deployed>, E>,
+        read_again: &ReadAgain<'_, E>,
     ) -> Result<Self, E> {
         let wanted = choices.iter().map(|choice| match choice {
             Choice::Move(chosen) => Some(chosen.wanted()),
@@ -252,7 +251,7 @@ pub fn settle<E>(
     images: &[Deployed],
     mut wanted: Vec<Option<Wanted>>,
     same: &SameFile<'_>,
-    read_again: &dyn Fn(&[Changed]) -> Result<Vec<Deployed>, E>,
+    read_again: &ReadAgain<'_, E>,
 ) -> Result<Settled, E> {
     let mut refused: Vec<(usize, String)> = Vec::new();
     for _ in 0..ROUNDS {

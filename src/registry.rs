@@ -24,7 +24,7 @@ mod referrers;
 mod token;
 mod wire;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
@@ -70,7 +70,11 @@ pub struct Registries {
     runtime: OnceCell<Result<Runtime, Unanswered>>,
     served: RefCell<HashMap<Asked, Answer<Served>>>,
     described: RefCell<HashMap<Asked, Answer<Description>>>,
+    watcher: Option<Watcher>,
 }
+
+/// Told how many questions are answered, and of how many.
+pub type Watcher = Rc<dyn Fn(usize, usize)>;
 
 impl fmt::Debug for Registries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,7 +119,13 @@ impl Registries {
             runtime: OnceCell::new(),
             served: RefCell::default(),
             described: RefCell::default(),
+            watcher: None,
         })
+    }
+
+    /// Tells how it goes on, for people who wait.
+    pub fn watch(&mut self, watcher: impl Fn(usize, usize) + 'static) {
+        self.watcher = Some(Rc::new(watcher));
     }
 
     /// Asks each question once, all at the same time as far as the hosts allow.
@@ -143,12 +153,18 @@ impl Registries {
             Err(why) => return unknown.into_iter().map(|asked| (asked, Answer::Unanswered(why.clone()))).collect(),
         };
         let local = LocalSet::new();
+        let (all, answered) = (unknown.len(), Rc::new(Cell::new(0)));
         local.block_on(runtime, async {
             let mut questions = JoinSet::new();
             for asked in unknown {
                 let (client, ask) = (Rc::clone(&self.client), ask.clone());
+                let (watcher, answered) = (self.watcher.clone(), Rc::clone(&answered));
                 questions.spawn_local(async move {
                     let answer = ask(&client, &asked).await;
+                    answered.set(answered.get() + 1);
+                    if let Some(watcher) = watcher {
+                        watcher(answered.get(), all);
+                    }
                     (asked, answer)
                 });
             }

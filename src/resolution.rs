@@ -165,6 +165,11 @@ pub trait Artifacts {
     fn blobs(&self, asked: &[Asked], limit: usize) -> Vec<Answer<Vec<u8>>>;
 }
 
+/// Who does both.
+pub trait Registry: Answers + Artifacts {}
+
+impl<T: Answers + Artifacts> Registry for T {}
+
 /// What the registry says of one pinned image.
 #[derive(Clone, Debug)]
 pub struct Standing {

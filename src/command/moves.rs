@@ -11,7 +11,6 @@ use crate::cli::{CLEAN, Common, FINDINGS};
 use crate::edit::write::{Rewrite, all_or_none};
 use crate::edit::{Changed, diff};
 use crate::gate::{self, Deployed};
-use crate::manifest::STDIN;
 use crate::pin::{Choice, Missed, Moves};
 use crate::report::moves as report;
 use crate::rule::{self, Level};
@@ -62,13 +61,14 @@ pub(crate) fn settle(
 /// Prints what moves, writes it where asked to, and tells how it ended.
 pub(crate) fn finish(
     setup: &Setup,
+    asked: &Asked<'_>,
     common: &Common,
     moves: &Moves,
     write: bool,
     grave: impl Fn(&Missed) -> bool,
 ) -> anyhow::Result<u8> {
     if write {
-        self::write(setup, moves)?;
+        self::write(setup, asked, moves)?;
     }
     match common.format.as_str() {
         "human" => {
@@ -111,9 +111,9 @@ pub(crate) fn blocks_refresh(setup: &Setup, missed: &Missed) -> bool {
 }
 
 /// Writes all files or none.
-pub(crate) fn write(setup: &Setup, moves: &Moves) -> anyhow::Result<()> {
+pub(crate) fn write(setup: &Setup, asked: &Asked<'_>, moves: &Moves) -> anyhow::Result<()> {
     let rewrite = |file: &Changed| {
-        if file.source.path() == STDIN {
+        if asked.stdin().is_some_and(|stdin| stdin.path() == file.source.path()) {
             bail!("standard input cannot be written: leave `--write` away, and apply the diff that is printed");
         }
         let path = setup.workspace.real_path(&file.source).with_context(|| file.source.path().to_owned())?;

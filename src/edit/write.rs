@@ -3,7 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::unregister;
 use tempfile::NamedTempFile;
 
 /// One file to be written.
@@ -23,6 +28,8 @@ pub enum WriteError {
     Moved { path: String },
     #[error("cannot write {path}: {error}; nothing was written")]
     Failed { path: String, error: io::Error },
+    #[error("interrupted; nothing was written")]
+    Interrupted,
     /// A file could not be written, and one that was could not be given back its old text.
     #[error("cannot write {path}: {error}; {} written before it and could not be returned: `git checkout` gives the old text", .kept.join(", "))]
     Torn { path: String, error: io::Error, kept: Vec<String> },
@@ -41,8 +48,25 @@ struct Staged<'a> {
 /// Every new text is first written and flushed to a file beside its target, with the target's mode and, where that is
 /// allowed, its owner; then each takes its target's place in one step. Should one of these steps fail, those before it
 /// are taken back.
+///
+/// Ctrl-C and a polite kill are heeded until the first file is about to be replaced, and from there on only when all
+/// are: either nothing is written or everything.
 pub fn all_or_none(files: &[Rewrite]) -> Result<(), WriteError> {
-    let staged: Vec<_> = files.iter().map(stage).collect::<Result<_, _>>()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let heed = |signal| flag::register(signal, Arc::clone(&stop));
+    let heeded: Vec<_> = [SIGINT, SIGTERM].into_iter().filter_map(|signal| heed(signal).ok()).collect();
+    let written = unless(&stop, files);
+    for id in heeded {
+        unregister(id);
+    }
+    written
+}
+
+/// Writes all files, or none if `stop` is set before the first is replaced.
+fn unless(stop: &AtomicBool, files: &[Rewrite]) -> Result<(), WriteError> {
+    let go_on = || if stop.load(Ordering::Relaxed) { Err(WriteError::Interrupted) } else { Ok(()) };
+    let staged: Vec<_> = files.iter().map(|file| go_on().and_then(|()| stage(file))).collect::<Result<_, _>>()?;
+    go_on()?;
     let mut done: Vec<&Rewrite> = Vec::new();
     for Staged { rewrite, target, file } in staged {
         if let Err(error) = file.persist(&target) {
@@ -66,18 +90,39 @@ fn stage(rewrite: &Rewrite) -> Result<Staged<'_>, WriteError> {
     Ok(Staged { rewrite, target, file })
 }
 
-/// The text in a new file beside `target`, with its mode and owner.
+/// Gives one file a new text in one step; makes it where it is not there.
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let target = if path.exists() { path.canonicalize()? } else { path.to_owned() };
+    beside(&target, text)?.persist(&target).map_err(|error| error.error).map(|_| ())
+}
+
+/// The text in a new file beside `target`, with its mode and owner where it is there.
 fn beside(target: &Path, text: &str) -> io::Result<NamedTempFile> {
-    let folder = target.parent().unwrap_or(Path::new("/"));
+    let folder = match target.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => Path::new("/"),
+    };
     let mut file = tempfile::Builder::new().prefix(".digest-gate-").tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
-    let metadata = target.metadata()?;
+    let Ok(metadata) = target.metadata() else { return readable(file) };
     file.as_file().set_permissions(metadata.permissions())?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt as _, fchown};
         // Only the superuser may give files away, and only then does the new file have another owner that matters.
         let _ = fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));
+    }
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// A file that is new: temporary ones are for their owner alone.
+fn readable(file: NamedTempFile) -> io::Result<NamedTempFile> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     }
     file.as_file().sync_all()?;
     Ok(file)
@@ -126,6 +171,30 @@ mod tests {
         assert!(matches!(gone, WriteError::Failed { .. }), "{gone}");
         assert_eq!(fs::read_to_string(&a).unwrap(), "old");
         assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn an_interrupt_before_the_first_file_is_replaced_leaves_all_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let a = folder.path().join("a");
+        fs::write(&a, "old").unwrap();
+        let files = [rewrite(&a, "old", "new")];
+        let stopped = unless(&AtomicBool::new(true), &files).unwrap_err();
+        assert!(matches!(stopped, WriteError::Interrupted), "{stopped}");
+        assert_eq!((fs::read_to_string(&a).unwrap().as_str(), names(folder.path())), ("old", vec!["a".to_owned()]));
+        unless(&AtomicBool::new(false), &files).unwrap();
+        assert_eq!(fs::read_to_string(&a).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_yet_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.json");
+        replace(&path, "1").unwrap();
+        replace(&path, "2").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "2");
+        assert_eq!(names(folder.path()), ["new.json"]);
+        assert!(replace(&folder.path().join("none/new.json"), "1").is_err());
     }
 
     #[cfg(unix)]

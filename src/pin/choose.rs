@@ -123,13 +123,16 @@ impl Selection {
     }
 }
 
+/// When digests were first seen.
+pub type Dates = BTreeMap<String, Timestamp>;
+
 /// How old a digest must be before it is taken, and what is known of its age beside its creation date.
 #[derive(Clone, Debug)]
 pub struct Ages {
     /// None where every digest is taken at once.
     pub cooldown: Option<SignedDuration>,
     /// When a digest was first seen, from earlier runs. Where it is kept, creation dates are not asked.
-    pub first_seen: Option<BTreeMap<String, Timestamp>>,
+    pub first_seen: Option<Dates>,
     pub now: Timestamp,
 }
 
@@ -222,7 +225,7 @@ pub(crate) fn by_digest(reference: &Reference, digest: &str) -> Asked {
 /// Chooses for each pinned image the digest that its tag serves now.
 pub fn refresh(images: &[Deployed], selection: &Selection, ages: &mut Ages, registries: &dyn Answers) -> Vec<Choice> {
     let pinned = images.iter().map(|deployed| followed(deployed, selection));
-    let pinned: Vec<Result<Pinned<'_>, Choice>> = pinned.collect();
+    let pinned: Vec<Result<Pinned<'_>, Box<Choice>>> = pinned.collect();
     let asked: Vec<_> = pinned.iter().flatten().map(|pinned| by_tag(pinned.reference)).collect();
     let served = Table::of(asked.iter(), |asked| registries.served(asked));
     let mut details = Vec::new();
@@ -235,9 +238,9 @@ pub fn refresh(images: &[Deployed], selection: &Selection, ages: &mut Ages, regi
         }
     }
     let described = Table::of(details.iter(), |asked| registries.describe(asked));
-    let choose = |pinned: Result<Pinned<'_>, Choice>| match pinned {
+    let choose = |pinned: Result<Pinned<'_>, Box<Choice>>| match pinned {
         Ok(pinned) => follow(&pinned, &served, &described, ages),
-        Err(choice) => choice,
+        Err(choice) => *choice,
     };
     pinned.into_iter().map(choose).collect()
 }
@@ -248,16 +251,16 @@ struct Pinned<'a> {
     digest: &'a str,
 }
 
-fn followed<'a>(deployed: &'a Deployed, selection: &Selection) -> Result<Pinned<'a>, Choice> {
-    let Some(reference) = deployed.image.reference().filter(|_| selection.takes(deployed)) else {
-        return Err(Choice::Passed);
-    };
-    let Some(digest) = reference.digest() else { return Err(Choice::Passed) };
+fn followed<'a>(deployed: &'a Deployed, selection: &Selection) -> Result<Pinned<'a>, Box<Choice>> {
+    let passed = || Box::new(Choice::Passed);
+    let left = |why: &str| Err(Box::new(Choice::Left(why.to_owned())));
+    let reference = deployed.image.reference().filter(|_| selection.takes(deployed)).ok_or_else(passed)?;
+    let digest = reference.digest().ok_or_else(passed)?;
     if selection.is_ignored(reference) {
-        return Err(Choice::Left(IGNORED.to_owned()));
+        return left(IGNORED);
     }
     if reference.tag().is_none() {
-        return Err(Choice::Left("it has no tag that could be followed: write the tag before the digest".to_owned()));
+        return left("it has no tag that could be followed: write the tag before the digest");
     }
     Ok(Pinned { reference, digest })
 }

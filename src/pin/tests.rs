@@ -14,7 +14,7 @@ use crate::yaml::Tree;
 
 /// A digest that is told apart by its first characters.
 fn digest(name: &str) -> String {
-    let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = name.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     format!("sha256:{hex:0<64}")
 }
 
@@ -112,7 +112,7 @@ fn a_value_that_two_digests_compete_for_goes_to_the_place_of_use() {
         image.image.slot = PinSlot::At(vec![slot(&values, 3), slot(&uses, at)]);
     }
     let both = vec![Some(Wanted { digest: digest("a"), tag: None }), Some(Wanted { digest: digest("b"), tag: None })];
-    let plan = super::plan(&images, &both, &Arc::clone);
+    let plan = plan(&images, &both, &Arc::clone);
     assert!(plan.refused.is_empty(), "{:?}", plan.refused);
     assert_eq!(plan.changed.iter().map(|file| file.source.path()).collect::<Vec<_>>(), ["compose.yml"]);
     let same = vec![Some(Wanted { digest: digest("a"), tag: None }); 2];
@@ -168,7 +168,7 @@ fn compose() -> impl Strategy<Value = String> {
                 continue;
             }
             anchored |= image.starts_with('&');
-            text.push_str(&format!("  s{index}:\n{service}"));
+            text.extend(["  s", &index.to_string(), ":\n", &service]);
         }
         let text = text.replace("PIN", &digest("pin")).replace('\n', end);
         if cut { text.trim_end().to_owned() } else { text }

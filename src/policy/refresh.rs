@@ -153,7 +153,8 @@ pub fn days(text: &str) -> Result<u32, Wrong> {
 fn branch(text: &str) -> Result<(), Wrong> {
     let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.'));
     let part = |part: &str| !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with('.');
-    let is_branch = is_plain && text.split('/').all(part) && !text.contains("..") && !text.ends_with(".lock");
+    let is_branch =
+        is_plain && text.split('/').all(part) && !text.contains("..") && text.rsplit('.').next() != Some("lock");
     let help = "write letters, digits, `-`, `_`, `.` and `/`: `digest-gate/refresh`";
     if is_branch { Ok(()) } else { Err(Wrong::new(format!("`{text}` is no branch"), help)) }
 }

@@ -110,7 +110,7 @@ fn day(at: Option<Timestamp>) -> Option<String> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Entry<'a> {
     path: &'a str,
     line: u32,
     column: u32,
@@ -160,7 +160,7 @@ pub fn json(moves: &Moves, written: bool) -> String {
     out
 }
 
-fn line<'a>(deployed: &'a Deployed, choice: &'a Choice) -> Line<'a> {
+fn line<'a>(deployed: &'a Deployed, choice: &'a Choice) -> Entry<'a> {
     let image = &deployed.image;
     let at = image.place.start();
     let reference = image.reference();
@@ -176,7 +176,7 @@ fn line<'a>(deployed: &'a Deployed, choice: &'a Choice) -> Line<'a> {
         Choice::Move(chosen) => Some(chosen),
         _ => None,
     };
-    Line {
+    Entry {
         path: image.place.source.path(),
         line: at.line,
         column: at.column,

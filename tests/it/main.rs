@@ -6,6 +6,7 @@ mod cli;
 mod compose;
 mod container;
 mod daemon;
+mod digests;
 mod docs;
 mod github;
 mod kustomize;

@@ -1,0 +1,48 @@
+//! `refresh`: moves digests to what their tags serve now.
+
+use anyhow::{Context, anyhow};
+use jiff::{SignedDuration, Timestamp};
+
+use super::first_seen::FirstSeen;
+use super::setup::Setup;
+use super::{moves, registries, tell_unread};
+use crate::cli::{Asking, Common, Input, Moving, Waiting};
+use crate::gate;
+use crate::pin::{self, Ages, Dates};
+use crate::policy::{self, Policy};
+
+/// Asks what the tags serve now, and shows or writes the digests that have moved.
+pub(crate) fn run(
+    input: &Input,
+    common: &Common,
+    moving: &Moving,
+    asking: &Asking,
+    waiting: &Waiting,
+) -> anyhow::Result<u8> {
+    let setup = Setup::new(common, true)?;
+    let asked = setup.asked(input)?;
+    let selection = moving.selection(&setup.policy)?;
+    let mut seen = waiting.first_seen.as_deref().map(FirstSeen::read).transpose()?;
+    let mut ages = waiting.ages(&setup.policy, seen.as_mut().map(FirstSeen::take))?;
+    let registries = registries::connect(&setup.policy, common, asking)?;
+    let collected = gate::collect(&setup.request(&setup.workspace, asked.targets()))?;
+    let unread = tell_unread(&collected);
+    let choices = pin::refresh(&collected.images, &selection, &mut ages, &*registries);
+    let moves = moves::settle(&setup, &asked, collected.images, choices)?;
+    let status =
+        moves::finish(&setup, &asked, common, &moves, moving.write, |missed| moves::blocks_refresh(&setup, missed))?;
+    if let (Some(seen), Some(dates)) = (seen, ages.first_seen) {
+        seen.write(dates)?;
+    }
+    Ok(unread.max(status))
+}
+
+impl Waiting {
+    fn ages(&self, policy: &Policy, first_seen: Option<Dates>) -> anyhow::Result<Ages> {
+        let asked = self.cooldown.as_deref().map(policy::days).transpose();
+        let asked = asked.map_err(|wrong| anyhow!(wrong)).context("--cooldown")?;
+        let days = asked.or(policy.refresh.cooldown_days).filter(|days| *days > 0);
+        let cooldown = days.map(|days| SignedDuration::from_hours(24 * i64::from(days)));
+        Ok(Ages { cooldown, first_seen, now: Timestamp::now() })
+    }
+}
