@@ -217,12 +217,12 @@ fn fault(error: reqwest::Error) -> Fault {
 fn distrust(error: &(dyn Error + 'static)) -> Option<String> {
     let mut link = Some(error);
     while let Some(error) = link {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
-        if let Some(tls @ rustls::Error::InvalidCertificate(_)) = tls {
+        if let Some(tls @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
             return Some(one_line(&tls.to_string()));
         }
-        link = error.source();
+        // An error of input and output hides the one that it was made of.
+        let hidden = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        link = hidden.map(|hidden| hidden as &(dyn Error + 'static)).or_else(|| error.source());
     }
     None
 }
