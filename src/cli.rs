@@ -166,6 +166,9 @@ pub(crate) struct Common {
     /// The configuration; without it `digest-gate.yml` or `.github/digest-gate.yml` of the repository
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// The policy of an organisation: a floor that neither the configuration nor other options lower
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy_file: Option<PathBuf>,
     /// What is printed
     #[arg(long, default_value = "human", value_parser = PossibleValuesParser::new(report::FORMATS.iter().map(|format| format.name)))]
     pub(crate) format: String,

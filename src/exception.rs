@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::finding::{Exempted, Finding, ListedException};
+use crate::manifest::Related;
 use crate::policy::{Exception, NOT_EXEMPTABLE, Policy};
 use crate::rule::{EXPIRED_EXCEPTION, JudgedBy, Rule, UNUSED_EXCEPTION};
 use crate::source::Place;
@@ -42,24 +43,44 @@ pub fn apply(
     let mut listed = Vec::new();
     for exception in &policy.exceptions {
         let days_left = exception.expires.map(|day| days_between(today, day));
-        let mut exempts = 0;
+        let mut named: Vec<_> = findings.iter_mut().filter(|finding| names(exception, finding)).collect();
+        let (mut exempts, mut refused) = (0, None);
         if let Some(days_left) = days_left.filter(|days| *days >= 0) {
-            for finding in findings.iter_mut().filter(|finding| self::exempts(exception, finding)) {
-                exempts += 1;
-                finding.exception.get_or_insert_with(|| exempted(exception, days_left));
-            }
-            // What was not judged could not be exempted.
+            (exempts, refused) = exempt(&mut named, exception, days_left, policy);
+            // What was not judged could not be exempted; what an organisation exempts is for many repositories.
             let was_judged = exception.rule.is_none_or(|rule| rule.judged_by <= by);
-            if exempts == 0 && was_judged && coverage == Coverage::Whole {
-                about_exceptions.extend(unused(exception, policy));
+            if exempts == 0 && was_judged && coverage == Coverage::Whole && !exception.of_floor {
+                about_exceptions.extend(unused(exception, refused, policy));
             }
-        } else {
+        } else if !(exception.of_floor && named.is_empty()) {
             about_exceptions.extend(expired(exception, policy));
         }
-        listed.push(list(exception, days_left, exempts));
+        listed.push(list(exception, days_left, exempts, refused));
     }
     findings.append(&mut about_exceptions);
     listed
+}
+
+/// Marks what an exception names: as exempted, or, where the floor leaves the repository no exception, as what would
+/// have been. Answers how many are exempted, and where it is said that others are not.
+fn exempt<'p>(
+    named: &mut [&mut Finding],
+    exception: &Exception,
+    days_left: i64,
+    policy: &'p Policy,
+) -> (usize, Option<&'p Place>) {
+    let (mut exempts, mut refused) = (0, None);
+    for finding in named {
+        if let Some(place) = policy.refusal(exception, finding.rule) {
+            refused = Some(place);
+            let message = format!("this exception does not count: {}", leaves_none(place));
+            finding.related.push(Related { place: exception.place.clone(), message });
+        } else {
+            exempts += 1;
+            finding.exception.get_or_insert_with(|| exempted(exception, days_left));
+        }
+    }
+    (exempts, refused)
 }
 
 /// Whole days from one to the other, negative where the other is before.
@@ -67,7 +88,7 @@ fn days_between(from: Date, to: Date) -> i64 {
     to.duration_since(from).as_secs() / (24 * 60 * 60)
 }
 
-fn list(exception: &Exception, days_left: Option<i64>, exempts: usize) -> ListedException {
+fn list(exception: &Exception, days_left: Option<i64>, exempts: usize, refused: Option<&Place>) -> ListedException {
     ListedException {
         image: exception.images.text.clone(),
         path: exception.path.as_ref().map(|path| path.text.clone()),
@@ -77,11 +98,13 @@ fn list(exception: &Exception, days_left: Option<i64>, exempts: usize) -> Listed
         expires: exception.expires_text.clone(),
         days_left,
         exempts,
+        refused: refused.cloned(),
         place: exception.place.clone(),
     }
 }
 
-fn exempts(exception: &Exception, finding: &Finding) -> bool {
+/// Whether the finding is one that the exception is for.
+fn names(exception: &Exception, finding: &Finding) -> bool {
     let id = finding.rule.id;
     if NOT_EXEMPTABLE.contains(&id) {
         return false;
@@ -117,9 +140,20 @@ fn expired(exception: &Exception, policy: &Policy) -> Option<Finding> {
     about(exception, &EXPIRED_EXCEPTION, policy, &exception.expires_place, message)
 }
 
-fn unused(exception: &Exception, policy: &Policy) -> Option<Finding> {
-    let message = format!("the exception for `{}` exempts nothing", exception.images.text);
+fn unused(exception: &Exception, refused: Option<&Place>, policy: &Policy) -> Option<Finding> {
+    let image = &exception.images.text;
+    let message = match refused {
+        None => format!("the exception for `{image}` exempts nothing"),
+        Some(place) => {
+            format!("the exception for `{image}` does not count: {}", leaves_none(place))
+        }
+    };
     about(exception, &UNUSED_EXCEPTION, policy, &exception.place, message)
+}
+
+/// Why an exception of a repository does not count, by where that is said.
+fn leaves_none(place: &Place) -> String {
+    format!("{}:{} leaves the repository no exception", place.source.path(), place.start().line)
 }
 
 fn about(

@@ -1,5 +1,6 @@
 //! What a rule says about a place: everything a report needs, before any format exists.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::manifest::{LocatedImage, Related};
@@ -54,6 +55,8 @@ pub struct ListedException {
     pub days_left: Option<i64>,
     /// How many findings it exempts.
     pub exempts: usize,
+    /// Where it is said that it does not count for findings it names.
+    pub refused: Option<Place>,
     /// Where it is configured.
     pub place: Place,
 }
@@ -147,6 +150,8 @@ pub struct Report {
     pub counts: Counts,
     /// Every exception that is configured, in the order of the configuration.
     pub exceptions: Vec<ListedException>,
+    /// Who set the level of each rule that is broken, and where: for people.
+    pub level_sources: BTreeMap<&'static str, String>,
     /// What the reader should know that is about no place; sentences without full stop.
     pub notices: Vec<String>,
 }

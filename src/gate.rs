@@ -4,6 +4,7 @@ mod environments;
 mod run;
 mod whole;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -110,10 +111,15 @@ pub fn collect(request: &Request<'_>) -> Result<Collected, Missing> {
 /// Applies the exceptions, now that everything that `by` judges was judged.
 #[must_use]
 pub fn conclude(collected: Collected, request: &Request<'_>, by: JudgedBy) -> Judged {
-    let Collected { mut findings, counts, images, notices } = collected;
-    let exceptions = exception::apply(&mut findings, request.policy, request.today, request.coverage(), by);
+    let Collected { mut findings, counts, images, mut notices } = collected;
+    let policy = request.policy;
+    let exceptions = exception::apply(&mut findings, policy, request.today, request.coverage(), by);
     sort(&mut findings);
-    Judged { report: Report { findings, counts, exceptions, notices }, images }
+    let rules: BTreeMap<_, _> = findings.iter().map(|finding| (finding.rule.id, finding.rule)).collect();
+    notices.extend(policy.notices.iter().cloned());
+    notices.extend(policy.floor_notice(rules.values().copied()));
+    let level_sources = rules.into_iter().map(|(id, rule)| (id, policy.level_source(rule))).collect();
+    Judged { report: Report { findings, counts, exceptions, level_sources, notices }, images }
 }
 
 /// A path the user named that cannot be looked at.

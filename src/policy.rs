@@ -7,6 +7,7 @@
 mod check;
 mod error;
 pub mod find;
+mod floor;
 mod glob;
 mod nearest;
 pub mod pattern;
@@ -26,6 +27,7 @@ use crate::source::{Place, Source};
 use crate::yaml::Tree;
 
 pub use error::{PolicyError, PolicyErrors, Wrong};
+pub use floor::Floor;
 pub use glob::Glob;
 pub use nearest::suggest;
 pub use pattern::{CONVENTIONAL, Pattern, Repositories};
@@ -59,8 +61,25 @@ pub struct Policy {
     pub refresh: Refresh,
     /// In the order of the text.
     pub signatures: Vec<Requirement>,
+    /// What the reader of a report should know of how it came about; sentences without full stop.
+    pub notices: Vec<String>,
     /// `levels`, and behind them those of the command line: the last one of a rule counts.
-    levels: Vec<(&'static Rule, Level)>,
+    levels: Vec<SetLevel>,
+    /// Where `policy` stands.
+    base_place: Option<Place>,
+    /// Where `allow-registries` stands.
+    allowed_place: Option<Place>,
+    /// What none of this goes below.
+    floor: Option<Arc<Floor>>,
+}
+
+/// The level of a rule, as somebody set it.
+#[derive(Clone, Debug)]
+struct SetLevel {
+    rule: &'static Rule,
+    level: Level,
+    /// None for the command line.
+    place: Option<Place>,
 }
 
 /// A named set of manifests.
@@ -125,6 +144,8 @@ pub struct Exception {
     pub place: Place,
     /// Where its `expires` stands.
     pub expires_place: Place,
+    /// Whether the organisation made it: then it counts whatever the floor keeps, and is for many repositories.
+    pub of_floor: bool,
 }
 
 impl Policy {
@@ -135,30 +156,41 @@ impl Policy {
     pub fn parse(source: &Arc<Source>) -> Result<Self, PolicyErrors> {
         let mut tree = Tree::default();
         let (raw, root) = raw::read(source, &mut tree)?;
-        check::check(source, &raw, root)
+        check::check(source, &raw, root, floor::Use::Repository)
     }
 
     /// Starts from another policy (`--policy`).
     pub fn set_base(&mut self, base: Base) {
         self.base = base;
+        self.base_place = None;
     }
 
     /// Sets the level of a rule (`--level`), over what is configured.
     pub fn set_level(&mut self, rule: &'static Rule, level: Level) {
-        self.levels.push((rule, level));
+        self.levels.push(SetLevel { rule, level, place: None });
     }
 
-    /// The level of a rule: the command line's over the configuration's over that of the policy. A list of allowed
-    /// registries makes `disallowed-registry` an error where nobody says otherwise.
+    /// The level of a rule: never below the floor.
     #[must_use]
     pub fn level(&self, rule: &Rule) -> Level {
-        if let Some((_, level)) = self.levels.iter().rev().find(|(other, _)| other.id == rule.id) {
-            *level
+        let floor = self.floor.as_ref().map_or(Level::Off, |floor| floor.level(rule));
+        self.own_level(rule).max(floor)
+    }
+
+    /// The command line's level over the configuration's over that of the policy. A list of allowed registries makes
+    /// `disallowed-registry` an error where nobody says otherwise.
+    fn own_level(&self, rule: &Rule) -> Level {
+        if let Some(set) = self.set_level_of(rule) {
+            set.level
         } else if rule.id == "disallowed-registry" && !self.allowed_registries.is_empty() {
             Level::Error
         } else {
             rule.level(self.base)
         }
+    }
+
+    fn set_level_of(&self, rule: &Rule) -> Option<&SetLevel> {
+        self.levels.iter().rev().find(|set| set.rule.id == rule.id)
     }
 
     /// What the manifest and this policy say of an image before anyone is asked.
@@ -170,7 +202,7 @@ impl Policy {
     /// Whether the policy is strict.
     #[must_use]
     pub fn is_strict(&self) -> bool {
-        self.base == Base::Strict
+        self.base == Base::Strict || self.floor.as_ref().is_some_and(|floor| floor.is_strict())
     }
 
     /// The environment of a name (`--environment`).

@@ -45,6 +45,7 @@ fn judge(runner: &Runner) -> anyhow::Result<Judged> {
     let workspace = workspace(runner)?;
     let wishes = Wishes {
         config: runner.input("config").map(Path::new),
+        policy_file: runner.input("policy-file").map(Path::new),
         policy: runner.input("policy"),
         levels: runner.lines("levels"),
         threads: all_threads(),

@@ -10,13 +10,15 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::cli::{Common, Input};
 use crate::gate::{self, Judged, Request, Targets};
-use crate::policy::{self, Environment, Policy};
+use crate::policy::{self, Environment, Floor, Policy};
 use crate::source::{MAX_BYTES, Source};
 use crate::walk::Workspace;
 
 /// What goes before the configuration.
 pub(crate) struct Wishes<'a> {
     pub(crate) config: Option<&'a Path>,
+    /// The policy of an organisation, which nothing lowers.
+    pub(crate) policy_file: Option<&'a Path>,
     pub(crate) policy: Option<&'a str>,
     pub(crate) levels: Vec<&'a str>,
     pub(crate) threads: usize,
@@ -41,6 +43,7 @@ impl Setup {
         let current = std::env::current_dir().context("cannot tell the current folder")?;
         let wishes = Wishes {
             config: common.config.as_deref(),
+            policy_file: common.policy_file.as_deref(),
             policy: common.policy.as_deref(),
             levels: common.levels.iter().map(String::as_str).collect(),
             threads: common.threads(),
@@ -60,6 +63,9 @@ impl Setup {
             Some(file) => Policy::parse(&policy::find::read(file, &workspace.shown(file))?)?,
             None => Policy::default(),
         };
+        if let Some(file) = wishes.policy_file {
+            raise(&mut policy, &workspace, &current.join(file))?;
+        }
         if let Some(base) = wishes.policy {
             policy.set_base(policy::parse_base(base)?);
         }
@@ -145,6 +151,20 @@ impl Asked<'_> {
             Self::Environments(environments) => Targets::Environments(environments.iter().map(Cow::as_ref).collect()),
         }
     }
+}
+
+/// Lays the policy file of an organisation below the policy.
+fn raise(policy: &mut Policy, workspace: &Workspace, file: &Path) -> anyhow::Result<()> {
+    let source = policy::find::read(file, &workspace.shown(file)).context("the policy file")?;
+    policy.raise(Floor::parse(&source)?)?;
+    if policy::find::is_of_repository(file, workspace.root())? {
+        policy.notices.push(format!(
+            "the policy file `{}` lies in the repository it is for: whoever changes the one can change the other; take \
+             it from a checkout of its own",
+            source.path()
+        ));
+    }
+    Ok(())
 }
 
 fn read_stdin(name: &str) -> anyhow::Result<Arc<Source>> {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::error::{PolicyErrors, Wrong};
+use super::floor::{self, Use};
 use super::nearest::suggest;
 use super::pattern::{Pattern, Repositories, registry_prefix};
 use super::raw::{Errors, Raw, RawChart, RawEnvironment, RawException, RawStack};
-use super::{Chart, Environment, Exception, Named, Policy, Stack};
+use super::{Chart, Environment, Exception, Named, Policy, SetLevel, Stack};
 use super::{refresh, signatures};
 use crate::rule::{self, Base, Level, RULES, Rule};
 use crate::source::Source;
@@ -20,8 +21,9 @@ pub(super) const BASES: &[(&str, Base)] = &[("default", Base::Default), ("strict
 /// The longest name of an environment, in characters.
 pub(super) const MAX_NAME: usize = 64;
 
-pub(super) fn check(source: &Arc<Source>, raw: &Raw, root: Node<'_>) -> Result<Policy, PolicyErrors> {
+pub(super) fn check(source: &Arc<Source>, raw: &Raw, root: Node<'_>, used: Use) -> Result<Policy, PolicyErrors> {
     let mut errors = Errors { source, found: Vec::new() };
+    floor::check_keys(used, root, &mut errors);
     if raw.version != 1 {
         let help = "write `version: 1`, or use a digest-gate that reads this version";
         errors.add(at(root, "version"), format!("version {} is not known", raw.version), help);
@@ -30,11 +32,15 @@ pub(super) fn check(source: &Arc<Source>, raw: &Raw, root: Node<'_>) -> Result<P
         base: base(raw, root, &mut errors),
         environments: environments(raw, root, &mut errors),
         allowed_registries: allowed_registries(raw, root, &mut errors),
-        exceptions: exceptions(raw, root, &mut errors),
+        exceptions: exceptions(raw, root, used, &mut errors),
         registries: refresh::registries(&raw.registries, root, &mut errors),
         refresh: refresh::refresh(raw.refresh.as_ref(), root, &mut errors),
         signatures: signatures::signatures(&raw.signatures, root, &mut errors),
         levels: levels(raw, root, &mut errors),
+        notices: Vec::new(),
+        base_place: root.get("policy").map(|node| errors.place(node)),
+        allowed_place: root.get("allow-registries").map(|node| errors.place(node)),
+        floor: None,
     };
     errors.done().map(|()| policy)
 }
@@ -144,13 +150,14 @@ fn chart(raw: &RawChart, node: Node<'_>, errors: &mut Errors<'_>) -> Option<Char
     (values.len() == raw.values.len()).then_some(Chart { folder, values })
 }
 
-fn levels(raw: &Raw, root: Node<'_>, errors: &mut Errors<'_>) -> Vec<(&'static Rule, Level)> {
+fn levels(raw: &Raw, root: Node<'_>, errors: &mut Errors<'_>) -> Vec<SetLevel> {
     let mut levels = Vec::new();
     for (key, value) in root.get("levels").into_iter().flat_map(Node::entries) {
         let Some((id, word)) = key.scalar().and_then(|id| raw.levels.get_key_value(id)) else { continue };
         let rule = take(named_rule(id), key, errors);
         let level = take(named_level(word), value, errors);
-        levels.extend(rule.zip(level));
+        let place = Some(errors.place(key));
+        levels.extend(rule.zip(level).map(|(rule, level)| SetLevel { rule, level, place }));
     }
     levels
 }
@@ -172,12 +179,12 @@ fn allowed_registries(raw: &Raw, root: Node<'_>, errors: &mut Errors<'_>) -> Vec
     prefixes.filter_map(|(text, node)| take(registry_prefix(text), node, errors)).collect()
 }
 
-fn exceptions(raw: &Raw, root: Node<'_>, errors: &mut Errors<'_>) -> Vec<Exception> {
+fn exceptions(raw: &Raw, root: Node<'_>, used: Use, errors: &mut Errors<'_>) -> Vec<Exception> {
     let exceptions = raw.exceptions.iter().zip(at(root, "exceptions").items());
-    exceptions.filter_map(|(raw, node)| exception(raw, node, errors)).collect()
+    exceptions.filter_map(|(raw, node)| exception(raw, node, used, errors)).collect()
 }
 
-fn exception(raw: &RawException, node: Node<'_>, errors: &mut Errors<'_>) -> Option<Exception> {
+fn exception(raw: &RawException, node: Node<'_>, used: Use, errors: &mut Errors<'_>) -> Option<Exception> {
     let images = take(Repositories::new(&raw.image), at(node, "image"), errors);
     let path = raw.path.as_deref().map(|text| {
         let node = at(node, "path");
@@ -199,6 +206,7 @@ fn exception(raw: &RawException, node: Node<'_>, errors: &mut Errors<'_>) -> Opt
         expires_text: raw.expires.clone(),
         place: errors.place(at(node, "image")),
         expires_place: errors.place(expires),
+        of_floor: used == Use::Floor,
     })
 }
 

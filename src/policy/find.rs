@@ -69,6 +69,17 @@ pub fn named(from: &Path, file: &Path) -> Result<Location, FindError> {
     Ok(Location { root: top_of(&from), file: Some(from.join(file)) })
 }
 
+/// Whether a file lies in the repository of the folder `root`, and in no other one inside of it.
+///
+/// # Errors
+/// The file, or the folder, is not there.
+pub fn is_of_repository(file: &Path, root: &Path) -> Result<bool, FindError> {
+    let real = |path: &Path| fs::canonicalize(path).map_err(|error| FindError::Io(path.to_owned(), error));
+    let (file, root) = (real(file)?, real(root)?);
+    let folder = file.parent().unwrap_or(&root);
+    Ok(file.starts_with(&root) && top_of(folder) == top_of(&root) || folder == root)
+}
+
 /// The folder with `.git` at or above `from`; `from` itself where there is none.
 fn top_of(from: &Path) -> PathBuf {
     let repository = from.ancestors().find(|folder| fs::symlink_metadata(folder.join(".git")).is_ok());

@@ -41,6 +41,9 @@ pub(super) struct Raw {
     pub refresh: Option<RawRefresh>,
     #[serde(default)]
     pub signatures: Vec<RawSignature>,
+    pub repository_exceptions: Option<bool>,
+    #[serde(default)]
+    pub enforced_environments: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

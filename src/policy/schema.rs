@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::check::{BASES, MAX_NAME};
 use super::{EXEMPTABLE_BY_PATH, NOT_EXEMPTABLE};
-use super::{refresh, signatures};
+use super::{floor, refresh, signatures};
 use crate::rule::{Level, RULES};
 
 /// The schema, draft 2020-12. It accepts every configuration that the gate accepts; the gate is stricter about what a
@@ -42,7 +42,9 @@ pub fn schema() -> Value {
             "exceptions": { "type": "array", "items": exception(), "description": "Dated, reasoned exemptions." },
             "registries": refresh::registries_schema(),
             "refresh": refresh::refresh_schema(),
-            "signatures": signatures::signatures_schema()
+            "signatures": signatures::signatures_schema(),
+            "repository-exceptions": floor::repository_exceptions_schema(),
+            "enforced-environments": floor::enforced_environments_schema()
         }
     })
 }

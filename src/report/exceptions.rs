@@ -57,8 +57,15 @@ pub(super) fn ends(expires: &str, days_left: i64) -> String {
 
 /// What it did: `exempts 2 findings`.
 pub(super) fn effect(exception: &ListedException) -> String {
-    match exception.exempts {
+    let exempts = match exception.exempts {
         0 => "exempts nothing".to_owned(),
         findings => format!("exempts {}", counted(findings, "finding")),
+    };
+    match &exception.refused {
+        None => exempts,
+        Some(place) => {
+            let (file, line) = (place.source.path(), place.start().line);
+            format!("{exempts}, does not count where `{file}:{line}` leaves the repository no exception")
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::{Style, Tally, notices, visible};
 use crate::finding::{Exempted, Finding, ListedException, Report};
 use crate::manifest::{LocatedImage, Related};
 use crate::reference::Reference;
+use crate::source::Place;
 
 #[derive(Serialize)]
 struct FindingLine<'a> {
@@ -26,6 +27,9 @@ struct FindingLine<'a> {
     help: &'a str,
     related: Vec<RelatedPlace<'a>>,
     exception: Option<Exception<'a>>,
+    /// Who set the level of the rule, and where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level_from: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<&'a str>,
 }
@@ -78,6 +82,7 @@ struct ExceptionEntry<'a> {
     expires: &'a str,
     days_left: Option<i64>,
     exempts: usize,
+    refused_by: Option<Configured<'a>>,
     configured: Configured<'a>,
 }
 
@@ -114,7 +119,7 @@ struct ImageLine<'a> {
 pub fn check(report: &Report, _: &Style) -> String {
     let mut out = String::new();
     for finding in &report.findings {
-        push_line(&mut out, &FindingLine::from(finding));
+        push_line(&mut out, &finding_line(finding, report));
     }
     let tally = Tally::of(report);
     let summary = Summary {
@@ -144,27 +149,26 @@ pub fn images(images: &[LocatedImage], _: &Style) -> String {
     out
 }
 
-impl<'a> From<&'a Finding> for FindingLine<'a> {
-    fn from(finding: &'a Finding) -> Self {
-        let (start, end) = (finding.place.start(), finding.place.end());
-        Self {
-            rule: finding.rule.id,
-            severity: finding.severity.as_str(),
-            enforced: finding.enforced,
-            environment: &finding.environment,
-            path: finding.place.source.path(),
-            line: start.line,
-            column: start.column,
-            end_line: end.line,
-            end_column: end.column,
-            field: finding.field.as_deref(),
-            image: finding.image.as_deref(),
-            message: &finding.message,
-            help: &finding.help,
-            related: finding.related.iter().map(RelatedPlace::from).collect(),
-            exception: finding.exception.as_ref().map(Exception::from),
-            resource: finding.resource.as_deref(),
-        }
+fn finding_line<'a>(finding: &'a Finding, report: &'a Report) -> FindingLine<'a> {
+    let (start, end) = (finding.place.start(), finding.place.end());
+    FindingLine {
+        rule: finding.rule.id,
+        severity: finding.severity.as_str(),
+        enforced: finding.enforced,
+        environment: &finding.environment,
+        path: finding.place.source.path(),
+        line: start.line,
+        column: start.column,
+        end_line: end.line,
+        end_column: end.column,
+        field: finding.field.as_deref(),
+        image: finding.image.as_deref(),
+        message: &finding.message,
+        help: &finding.help,
+        related: finding.related.iter().map(RelatedPlace::from).collect(),
+        exception: finding.exception.as_ref().map(Exception::from),
+        level_from: report.level_sources.get(finding.rule.id).map(String::as_str),
+        resource: finding.resource.as_deref(),
     }
 }
 
@@ -186,9 +190,14 @@ impl<'a> From<&'a Exempted> for Exception<'a> {
     }
 }
 
+impl<'a> From<&'a Place> for Configured<'a> {
+    fn from(place: &'a Place) -> Self {
+        Self { path: place.source.path(), line: place.start().line }
+    }
+}
+
 impl<'a> From<&'a ListedException> for ExceptionEntry<'a> {
     fn from(exception: &'a ListedException) -> Self {
-        let place = &exception.place;
         Self {
             image: &exception.image,
             path: exception.path.as_deref(),
@@ -198,7 +207,8 @@ impl<'a> From<&'a ListedException> for ExceptionEntry<'a> {
             expires: &exception.expires,
             days_left: exception.days_left,
             exempts: exception.exempts,
-            configured: Configured { path: place.source.path(), line: place.start().line },
+            refused_by: exception.refused.as_ref().map(Configured::from),
+            configured: Configured::from(&exception.place),
         }
     }
 }

@@ -171,7 +171,7 @@ fn exception_row(exception: &ListedException) -> String {
         prose(&exceptions::scope(exception)),
         prose(&exception.reason),
         prose(&end(exception)),
-        effect(exception),
+        prose(&effect(exception)),
     )
 }
 

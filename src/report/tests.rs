@@ -60,6 +60,7 @@ fn exception(path: &str, image: &str, words: &str, days_left: Option<i64>, exemp
         expires: "2027-01-31".to_owned(),
         days_left,
         exempts,
+        refused: None,
         place: place(&Source::new(path, format!("- image: '{image}'")), image),
     }
 }
@@ -72,6 +73,7 @@ fn exceptions() -> Vec<ListedException> {
     let mut later = exception("ghcr.io/org/**", "moves to the new registry", Some(68), 0);
     later.rule = Some("floating-tag");
     later.path = Some("deploy/prod/**".to_owned());
+    later.refused = Some(place(&Source::new("org.yml", "# ours\nlevels: {floating-tag: error}"), "floating-tag"));
     let ended = exception("docker.io/library/redis", "cache, to be replaced", Some(-3), 0);
     let mut never = exception("docker.io/org/old", "nobody knows", None, 0);
     never.expires = "soon".to_owned();
@@ -126,6 +128,7 @@ fn friendly() -> Report {
         findings: vec![web, floating, tool, job],
         counts: Counts { files: 3, images: 12, pinned: 8, unchecked: 0 },
         exceptions: exceptions(),
+        level_sources: [("floating-tag", "`levels` of org.yml:2".to_owned())].into(),
         notices: vec!["`deploy/old` is not scanned: no environment names it".to_owned()],
     }
 }
@@ -178,7 +181,7 @@ fn hostile(copies: usize) -> Report {
     (odd.ticket, odd.path, odd.expires) = (Some(HARM.to_owned()), Some(HARM.to_owned()), HARM.to_owned());
     let exceptions = vec![exception(path, HARM, HARM, Some(3), 1), odd];
     let counts = Counts { files: 3, images: 208, pinned: 0, unchecked: 2 };
-    Report { findings, counts, exceptions, notices: vec![HARM.into()] }
+    Report { findings, counts, exceptions, notices: vec![HARM.into()], ..Report::default() }
 }
 
 /// One image of each status.
@@ -648,5 +651,5 @@ fn random_report(texts: &[String], span: Span, enforced: bool, exempt: bool) -> 
     let mut listed = exception(&texts[0], &texts[1], &texts[2], exempt.then_some(1), 0);
     (listed.ticket, listed.path, listed.expires) = (Some(texts[3].clone()), Some(texts[4].clone()), texts[5].clone());
     let notices = vec![texts[9].clone()];
-    Report { findings: vec![finding], counts: Counts::default(), exceptions: vec![listed], notices }
+    Report { findings: vec![finding], exceptions: vec![listed], notices, ..Report::default() }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use digest_gate::policy::Policy;
+use digest_gate::policy::{Floor, Policy};
 use digest_gate::report::FORMATS;
 use digest_gate::rule::RULES;
 use digest_gate::source::Source;
@@ -74,11 +74,16 @@ fn configurations_in_the_documents_are_valid() {
     for path in ["README.md", "docs/configuration.md"] {
         for block in blocks(&read(path), "yaml").iter().filter(|block| block.starts_with("version:")) {
             let source = Source::new("digest-gate.yml", block.as_str());
-            Policy::parse(&source).unwrap_or_else(|errors| panic!("{path}: {errors}"));
+            if block.contains("enforced-environments") {
+                Floor::parse(&source).map(drop)
+            } else {
+                Policy::parse(&source).map(drop)
+            }
+            .unwrap_or_else(|errors| panic!("{path}: {errors}"));
             seen += 1;
         }
     }
-    assert_eq!(seen, 2);
+    assert_eq!(seen, 3);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod container;
 mod daemon;
 mod digests;
 mod docs;
+mod floor;
 mod github;
 mod kustomize;
 mod layers;
