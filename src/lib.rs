@@ -3,20 +3,26 @@
 //! ```text
 //!             bytes                located images             findings                  reports
 //!  walk ──▶ source ──▶ manifest ──▶ LocatedImage ──▶ rule ──▶ Finding ──▶ report ──▶ terminal, annotations,
-//!  (I/O)              (one file a kind)            (pure)               (pure)      summary, check run, SARIF, …
+//!  (I/O)              (one file a kind)     │      (pure)               (pure)      summary, check run, SARIF, …
+//!                                           │
+//!                                           └──▶ registry ──▶ answers ──▶ verify ──▶ Finding
+//!                                                 (I/O)          │
+//!                                                                └──▶ pin ──▶ Edit ──▶ diff, files, pull request
 //! ```
 //!
 //! [`gate`] joins them: from a request to a report. Input and output happen at named doors: [`walk`] and
-//! [`policy::find`] read files, `command` prints and writes, [`github`] posts. Everything between is a function of its
-//! arguments. A gate fails closed: what cannot be parsed or decided is a finding, never silence.
+//! [`policy::find`] read files, [`edit::write`] changes them, [`registry`] asks, `command` prints, [`github`] posts.
+//! Everything between is a function of its arguments. A gate fails closed: what cannot be parsed, decided or looked up
+//! is a finding or is counted as unchecked, never silence.
 //!
 //! The layers, each using only those before it:
 //!
-//! - text: [`source`] (bytes, spans, lines), [`reference`] (the grammar of image references)
+//! - text: [`source`] (bytes, spans, lines), [`reference`] (the grammar of image references), [`edit`] (splices)
+//! - data: [`resolution`] (what registries answer), [`http`] (the one way to other machines)
 //! - reading: [`yaml`] (a tree of byte ranges), [`manifest`] (kinds, located images)
 //! - judging: [`rule`], [`finding`], [`policy`] (the configuration), [`exception`]
 //! - running: [`walk`], [`gate`]
-//! - asking: [`registry`] (answers of the registries, as the plain data of [`resolution`])
+//! - asking: [`registry`], and what is made of the answers: [`pin`], [`verify`]
 //! - output: [`report`] (one file a format), [`github`] (posts to it), `command` (one file a command), [`cli`]
 
 pub mod cli;

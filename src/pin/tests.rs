@@ -168,7 +168,7 @@ fn compose() -> impl Strategy<Value = String> {
                 continue;
             }
             anchored |= image.starts_with('&');
-            text.extend(["  s", &index.to_string(), ":\n", &service]);
+            text.extend(["  s", &index.to_string(), ":\n", service]);
         }
         let text = text.replace("PIN", &digest("pin")).replace('\n', end);
         if cut { text.trim_end().to_owned() } else { text }
