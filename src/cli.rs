@@ -87,6 +87,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// The digests each image had, read from git: when, by whom, and which were deployed together
+    History {
+        #[command(flatten)]
+        input: Input,
+        /// Only images of this repository, or glob over repositories; may be given several times
+        #[arg(long = "image", value_name = "REPOSITORY")]
+        images: Vec<String>,
+        #[command(flatten)]
+        common: Common,
+    },
     /// What a rule means, why, and how to fix it
     Explain {
         /// The rule; without it all rules are listed
@@ -262,6 +272,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             command::refresh::run(&input, &common, &moving, &asking, &waiting)
         }
         Command::Verify { input, asking, common } => command::verify::run(&input, &common, &asking),
+        Command::History { input, images, common } => command::history::run(&input, &common, &images),
         Command::Explain { rule } => command::explain::run(rule.as_deref()),
         Command::Schema => command::print(&format!("{:#}\n", crate::policy::schema())),
         Command::Completions { shell } => command::print(&completions(shell)),

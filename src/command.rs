@@ -4,6 +4,7 @@ pub(crate) mod action;
 pub(crate) mod check;
 pub(crate) mod explain;
 mod first_seen;
+pub(crate) mod history;
 pub(crate) mod images;
 mod moves;
 pub(crate) mod pin;

@@ -32,6 +32,7 @@ pub mod exception;
 pub mod finding;
 pub mod gate;
 pub mod github;
+pub mod history;
 pub mod http;
 pub mod manifest;
 pub mod pin;

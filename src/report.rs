@@ -8,6 +8,7 @@ pub mod annotations;
 pub mod check_run;
 mod exceptions;
 pub mod gitlab;
+pub mod history;
 pub mod json;
 pub mod markdown;
 pub mod moves;

@@ -113,7 +113,9 @@ impl Selection {
             && (self.services.is_empty() || self.services.iter().any(named))
     }
 
-    fn is_everything(&self) -> bool {
+    /// Whether every image is asked for.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
         self.images.is_empty() && self.services.is_empty()
     }
 
