@@ -23,6 +23,7 @@ pub mod nomad;
 pub mod pipeline;
 mod place;
 pub mod quadlet;
+mod slot;
 pub mod terraform;
 pub mod workflow;
 
@@ -223,6 +224,17 @@ pub enum PinSlot {
     None(String),
 }
 
+impl PinSlot {
+    /// The places, where there are any beside the text.
+    pub fn places(&self) -> impl Iterator<Item = &Slot> {
+        let slots = match self {
+            Self::At(slots) => slots.as_slice(),
+            Self::Text | Self::None(_) => &[],
+        };
+        slots.iter()
+    }
+}
+
 /// One place for a digest: `before`, the digest and `after` are written over the bytes of `place`.
 #[derive(Clone, Debug)]
 pub struct Slot {
@@ -232,6 +244,10 @@ pub struct Slot {
     pub before: String,
     /// What comes behind it.
     pub after: String,
+    /// Only the hexadecimal digits are written: whoever reads them puts `sha256:` before them.
+    pub is_bare: bool,
+    /// Where the tag stands, where that is apart from the digest.
+    pub tag: Option<Place>,
 }
 
 /// Another place that explains a finding.
@@ -327,11 +343,7 @@ impl LocatedImage {
 
     /// The files into which its digest may be written.
     pub fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
-        let slots = match &self.slot {
-            PinSlot::At(slots) => slots.as_slice(),
-            PinSlot::Text | PinSlot::None(_) => &[],
-        };
-        std::iter::once(&self.place.source).chain(slots.iter().map(|slot| &slot.place.source))
+        std::iter::once(&self.place.source).chain(self.slot.places().map(|slot| &slot.place.source))
     }
 
     /// The word for the state in reports.

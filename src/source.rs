@@ -186,6 +186,13 @@ impl Source {
     }
 }
 
+/// Where a part stands in a text, if it does so exactly once.
+#[must_use]
+pub fn once(text: &str, part: &str) -> Option<std::ops::Range<usize>> {
+    let start = text.find(part).filter(|_| !part.is_empty())?;
+    (text.rfind(part) == Some(start)).then(|| start..start + part.len())
+}
+
 /// The nearest character boundary at or before `offset`.
 fn floor_boundary(text: &str, offset: usize) -> usize {
     let mut offset = offset.min(text.len());

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::interpolate::{Lookup, Undecided, Value, interpolate};
+use super::interpolate::{End, Lookup, Undecided, Value, interpolate};
+use super::slot::Ending;
 use crate::source::{Place, Source, Span};
 
 /// The largest env file that is read; it may be read again for each manifest beside it.
@@ -130,7 +131,7 @@ impl<'a> Parser<'a> {
         self.at = start + end + 1;
         let span = Span::new(start + 1, start + end);
         if quote == '\'' {
-            self.set(key, Ok(self.value_at(text, span)));
+            self.set(key, Ok(self.value_at(text, span, Vec::new())));
             return Ok(());
         }
         self.expand(key, &unescape(&text), span)
@@ -143,7 +144,8 @@ impl<'a> Parser<'a> {
                 match self.left.checked_sub(added) {
                     Some(left) => {
                         self.left = left;
-                        Ok(self.value_at(found.text, span))
+                        let ends = self.ends(&found.ends, key, text, span);
+                        Ok(self.value_at(found.text, span, ends))
                     }
                     None => Err(format!("the variables of `{}` grow beyond {MAX_EXPANDED} bytes", self.source.path())),
                 }
@@ -170,8 +172,13 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn value_at(&self, text: String, span: Span) -> Value {
-        Value { text: text.into(), place: Place::new(self.source, span) }
+    fn value_at(&self, text: String, span: Span, inner_ends: Vec<Ending>) -> Value {
+        Value { text: text.into(), place: Place::new(self.source, span), inner_ends }
+    }
+
+    /// The places of the ends of a text that stands at `span`, where it stands there byte by byte.
+    fn ends(&self, ends: &[End], key: &str, text: &str, span: Span) -> Vec<Ending> {
+        ends.iter().filter_map(|end| end.at(&Place::new(self.source, span), text, key)).collect()
     }
 
     fn set(&mut self, key: &str, value: Result<Value, String>) {

@@ -5,7 +5,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::source::Place;
+use super::slot::Ending;
+use crate::source::{Place, Span};
 
 /// Deepest nesting of defaults; people write two.
 const MAX_DEPTH: usize = 32;
@@ -17,6 +18,8 @@ const MAX_EXPANDED: usize = 1024;
 pub(crate) struct Value {
     pub(crate) text: Arc<str>,
     pub(crate) place: Place,
+    /// Where it ends in the values of other variables, or in a default: the innermost first.
+    pub(crate) inner_ends: Vec<Ending>,
 }
 
 /// The value of a variable; `None` where it is unset, and the reason where nobody can tell.
@@ -28,6 +31,31 @@ pub(crate) struct Interpolated {
     pub(crate) text: String,
     /// The variables that took part, in the order in which they were asked for.
     pub(crate) variables: Vec<Variable>,
+    /// Where the text ends inside of a variable that it ends with: the innermost first.
+    pub(crate) ends: Vec<End>,
+}
+
+/// A place behind which something can be added, so that the whole ends in it.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// Behind a committed value.
+    Value(Ending),
+    /// Behind a default, before this byte of the text.
+    Default(usize),
+}
+
+impl End {
+    /// Where it is; `None` where it is in `text`, and that does not stand byte by byte at `at`, in the value of `name`.
+    pub(crate) fn at(&self, at: &Place, text: &str, name: &str) -> Option<Ending> {
+        match self {
+            Self::Value(ending) => Some(ending.clone()),
+            Self::Default(end) => {
+                let start = at.span.start as usize;
+                let place = Place::new(&at.source, Span::new(start, start + end));
+                (at.text() == text).then(|| Ending { place, name: name.to_owned() })
+            }
+        }
+    }
 }
 
 /// A variable that took part, and what decided it.
@@ -42,9 +70,8 @@ pub(crate) struct Variable {
 pub(crate) enum Decided {
     /// A committed value.
     Value(Place),
-    /// The default at these bytes of the text.
-    #[cfg_attr(not(test), expect(dead_code, reason = "it is where `pin` will write the digest"))]
-    Default(Range<usize>),
+    /// A default in the text.
+    Default,
     /// Being unset, in `${A:+x}`: it adds nothing.
     Nothing,
 }
@@ -97,7 +124,11 @@ impl Expansion<'_> {
     }
 
     fn literal(&mut self, range: Range<usize>) {
-        self.result.text.push_str(self.text.get(range).unwrap_or_default());
+        let text = self.text.get(range).unwrap_or_default();
+        self.result.text.push_str(text);
+        if !text.is_empty() {
+            self.result.ends.clear();
+        }
     }
 
     fn expand(&mut self, range: Range<usize>, depth: usize) -> Result<(), Undecided> {
@@ -110,14 +141,14 @@ impl Expansion<'_> {
             self.literal(at..dollar);
             let rest = self.slice(dollar + 1..range.end);
             at = if rest.starts_with('$') {
-                self.result.text.push('$');
+                self.literal(dollar..dollar + 1);
                 dollar + 2
             } else if rest.starts_with('{') {
                 self.braced(dollar..range.end, depth)?
             } else {
                 let end = dollar + 1 + name_length(rest);
                 if end == dollar + 1 {
-                    self.result.text.push('$');
+                    self.literal(dollar..dollar + 1);
                 } else {
                     self.plain(dollar + 1..end)?;
                 }
@@ -178,12 +209,12 @@ impl Expansion<'_> {
         match (operator, value) {
             (Operator::Default | Operator::Required, Some(value)) => self.value(name, value),
             (Operator::Default, None) => {
-                self.took_part(name, Decided::Default(word.clone()));
-                self.expand(word, depth + 1)
+                self.took_part(name, Decided::Default);
+                self.word(word, depth)
             }
             (Operator::Alternative, Some(value)) => {
                 self.took_part(name, Decided::Value(value.place));
-                self.expand(word, depth + 1)
+                self.word(word, depth)
             }
             (Operator::Alternative, None) => {
                 self.took_part(name, Decided::Nothing);
@@ -191,6 +222,16 @@ impl Expansion<'_> {
             }
             (Operator::Required, None) => Err(Undecided::Required(name)),
         }
+    }
+
+    /// What stands behind an operator.
+    fn word(&mut self, word: Range<usize>, depth: usize) -> Result<(), Undecided> {
+        let (end, length) = (word.end, self.result.text.len());
+        self.expand(word, depth + 1)?;
+        if self.result.text.len() > length {
+            self.result.ends.push(End::Default(end));
+        }
+        Ok(())
     }
 
     /// `$NAME` and `${NAME}`.
@@ -209,6 +250,11 @@ impl Expansion<'_> {
             return Err(Undecided::Long);
         }
         self.result.text.push_str(&value.text);
+        if !value.text.is_empty() {
+            self.result.ends.clear();
+            let own = Ending { place: value.place.clone(), name: name.clone() };
+            self.result.ends.extend(value.inner_ends.into_iter().chain([own]).map(End::Value));
+        }
         self.took_part(name, Decided::Value(value.place));
         Ok(())
     }
@@ -264,7 +310,7 @@ fn excerpt(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Source, Span};
+    use crate::source::Source;
 
     /// `S` is set, `E` is empty, `L` is long, `U` cannot be told; all others are unset.
     fn lookup(name: &str) -> Result<Option<Value>, String> {
@@ -275,7 +321,8 @@ mod tests {
             "U" => return Err("nobody knows".to_owned()),
             _ => return Ok(None),
         };
-        Ok(Some(Value { text: text.into(), place: Place::new(&Source::new(".env", "S=set"), Span::new(2, 5)) }))
+        let place = Place::new(&Source::new(".env", "S=set"), Span::new(2, 5));
+        Ok(Some(Value { text: text.into(), place, inner_ends: Vec::new() }))
     }
 
     fn text_of(text: &str) -> String {
@@ -355,11 +402,38 @@ mod tests {
             .variables
             .iter()
             .map(|variable| match &variable.decided {
-                Decided::Default(range) => format!("{} {range:?}", variable.name),
+                Decided::Default => format!("{} default", variable.name),
                 Decided::Value(place) => format!("{} {}", variable.name, place.text()),
                 Decided::Nothing => format!("{} nothing", variable.name),
             })
             .collect();
-        assert_eq!(told, ["A 7..14", "B 12..13", "S set", "C nothing"]);
+        assert_eq!(told, ["A default", "B default", "S set", "C nothing"]);
+    }
+
+    #[test]
+    fn what_is_behind_the_ends_ends_the_whole() {
+        for (text, expected) in [
+            ("r/${A:-${B:-x}}", vec!["13", "14"]),
+            ("r:${A:-x}", vec!["8"]),
+            ("$S", vec!["set"]),
+            ("${A:-$S}", vec!["set", "7"]),
+            ("${S:+$S-x}", vec!["9"]),
+            ("r:${S}${E}", vec!["set"]),
+            ("${A:-x}y", vec![]),
+            ("${S}$$", vec![]),
+            ("r:1${A:-}", vec![]),
+            ("r:1${E}", vec![]),
+        ] {
+            let found = interpolate(text, &lookup).unwrap();
+            let ends: Vec<_> = found
+                .ends
+                .iter()
+                .map(|end| match end {
+                    End::Value(ending) => ending.place.text().to_owned(),
+                    End::Default(at) => at.to_string(),
+                })
+                .collect();
+            assert_eq!(ends, expected, "{text}");
+        }
     }
 }

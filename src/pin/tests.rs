@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::*;
-use crate::manifest::{Alone, read};
+use crate::manifest::{Alone, LocatedImage, PinSlot, Slot, read};
 use crate::policy::Repositories;
 use crate::resolution::{Answer, Answers, Asked, Content, Description, Object, Platform, Served, Unanswered};
+use crate::source::{Place, Span};
 use crate::yaml::Tree;
 
 /// A digest that is told apart by its first characters.
@@ -107,23 +108,25 @@ fn a_value_that_two_digests_compete_for_goes_to_the_place_of_use() {
         place: Place::new(source, Span::new(at, at)),
         before: "@".to_owned(),
         after: String::new(),
+        is_bare: false,
+        tag: None,
     };
     for (image, at) in images.iter_mut().zip([28, 48]) {
         image.image.slot = PinSlot::At(vec![slot(&values, 3), slot(&uses, at)]);
     }
     let both = vec![Some(Wanted { digest: digest("a"), tag: None }), Some(Wanted { digest: digest("b"), tag: None })];
-    let plan = plan(&images, &both, &Arc::clone);
-    assert!(plan.refused.is_empty(), "{:?}", plan.refused);
-    assert_eq!(plan.changed.iter().map(|file| file.source.path()).collect::<Vec<_>>(), ["compose.yml"]);
+    let found = plan(&images, &both, &Arc::clone);
+    assert!(found.refused.is_empty(), "{:?}", found.refused);
+    assert_eq!(found.changed.iter().map(|file| file.source.path()).collect::<Vec<_>>(), ["compose.yml"]);
     let same = vec![Some(Wanted { digest: digest("a"), tag: None }); 2];
-    assert_eq!(super::plan(&images, &same, &Arc::clone).changed[0].source.path(), "v.txt");
+    assert_eq!(plan(&images, &same, &Arc::clone).changed[0].source.path(), "v.txt");
     // An image that stays keeps the shared value as it is.
     let one = vec![Some(Wanted { digest: digest("a"), tag: None }), None];
-    assert_eq!(super::plan(&images, &one, &Arc::clone).changed[0].source.path(), "compose.yml");
+    assert_eq!(plan(&images, &one, &Arc::clone).changed[0].source.path(), "compose.yml");
     for image in &mut images {
         image.image.slot = PinSlot::At(vec![slot(&values, 3)]);
     }
-    assert_eq!(super::plan(&images, &both, &Arc::clone).refused.len(), 2);
+    assert_eq!(plan(&images, &both, &Arc::clone).refused.len(), 2);
 }
 
 #[test]

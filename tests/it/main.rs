@@ -16,6 +16,7 @@ mod kustomize;
 mod layers;
 mod openapi;
 mod overlays;
+mod pin;
 mod program;
 mod registry;
 mod stacks;

@@ -209,7 +209,9 @@ impl<'a> Locator<'a> {
             let found = self.variables.interpolate(text).ok()?;
             let image = found.text.strip_prefix(DOCKER_IMAGE)?;
             let slot = self.slot(source, node.span(), text, &field, State::of(image));
-            self.slots.get_mut(slot)?.image.variable = true;
+            let image = &mut self.slots.get_mut(slot)?.image;
+            image.variable = true;
+            variables::place_digest(image, &found, |name| self.variables.is_used_elsewhere(name));
             return Some(slot);
         };
         let mut span = node.span();
@@ -239,11 +241,10 @@ impl<'a> Locator<'a> {
         if !text.contains('$') {
             return self.slot(source, span, text, field, State::of(text));
         }
-        let (state, variable, related) = variables::state(self.variables.interpolate(text));
-        let index = self.slot(source, span, text, field, state);
+        let index = self.slot(source, span, text, field, State::Local);
         if let Some(slot) = self.slots.get_mut(index) {
-            slot.image.variable = variable;
-            slot.image.related = related;
+            let found = self.variables.interpolate(text);
+            variables::fill_in(&mut slot.image, found, |name| self.variables.is_used_elsewhere(name));
         }
         index
     }

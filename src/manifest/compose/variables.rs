@@ -1,12 +1,13 @@
 //! The variables of a project: what an image text becomes with the `.env` file beside the manifest.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::manifest::env_file::EnvFile;
 use crate::manifest::interpolate::{Decided, Interpolated, Undecided, Value, interpolate};
-use crate::manifest::{Document, Related, State};
+use crate::manifest::{Document, LocatedImage, Related, State, slot};
 use crate::source::{Place, Source};
 
 /// Most places listed beside one image.
@@ -16,6 +17,8 @@ const MAX_RELATED: usize = 8;
 pub(super) struct Variables<'a> {
     document: &'a Document<'a>,
     env: OnceCell<Rc<EnvFile>>,
+    /// Those that the file uses for something else than images.
+    used_elsewhere: OnceCell<HashSet<&'a str>>,
 }
 
 thread_local! {
@@ -39,12 +42,17 @@ fn parse(source: &Arc<Source>) -> Rc<EnvFile> {
 
 impl<'a> Variables<'a> {
     pub(super) fn new(document: &'a Document<'a>) -> Self {
-        Self { document, env: OnceCell::new() }
+        Self { document, env: OnceCell::new(), used_elsewhere: OnceCell::new() }
     }
 
     /// A decoded text with its variables replaced.
     pub(super) fn interpolate(&self, text: &str) -> Result<Interpolated, Undecided> {
         interpolate(text, &|name| self.get(name))
+    }
+
+    /// Whether the file uses a variable for something else than images.
+    pub(super) fn is_used_elsewhere(&self, name: &str) -> bool {
+        self.used_elsewhere.get_or_init(|| slot::used_beside_images(self.document.source.text())).contains(name)
     }
 
     fn get(&self, name: &str) -> Result<Option<Value>, String> {
@@ -59,15 +67,32 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// The state of an interpolated image, whether a variable took part, and the lines that decided it.
-pub(super) fn state(found: Result<Interpolated, Undecided>) -> (State, bool, Vec<Related>) {
+/// Tells an image what its text comes to, the lines that decided it, and where its digest belongs.
+pub(super) fn fill_in(
+    image: &mut LocatedImage,
+    found: Result<Interpolated, Undecided>,
+    is_used_elsewhere: impl Fn(&str) -> bool,
+) {
+    image.variable = true;
     match found {
         Ok(found) if found.text.is_empty() => {
-            (State::unresolved("its variables leave nothing: a value is empty"), true, related(&found))
+            image.state = State::unresolved("its variables leave nothing: a value is empty");
+            image.related = related(&found);
         }
-        Ok(found) => (State::of(&found.text), !found.variables.is_empty(), related(&found)),
-        Err(why) => (State::unresolved(why.to_string()), true, Vec::new()),
+        Ok(found) => {
+            image.state = State::of(&found.text);
+            image.variable = !found.variables.is_empty();
+            place_digest(image, &found, is_used_elsewhere);
+        }
+        Err(why) => image.state = State::unresolved(why.to_string()),
     }
+}
+
+/// Tells an image that ends as a text does which lines decided it, and where its digest belongs.
+pub(super) fn place_digest(image: &mut LocatedImage, found: &Interpolated, is_used_elsewhere: impl Fn(&str) -> bool) {
+    image.related = related(found);
+    let ends: Vec<_> = found.ends.iter().filter_map(|end| end.at(&image.place, &image.written, "")).collect();
+    image.slot = slot::put_together(image, &ends, is_used_elsewhere);
 }
 
 /// The lines of env files that took part, each once.

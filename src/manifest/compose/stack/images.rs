@@ -25,7 +25,7 @@ pub(super) fn of(
     let build = service.entry("build");
     match (image, build) {
         (Some(image), _) => {
-            let mut located = text(image, format!("services.{name}.image"), 0);
+            let mut located = text(image, format!("services.{name}.image"), 0, loader);
             located.built = build.is_some();
             let policy = service.get("pull_policy").and_then(|policy| policy.text().ok());
             if located.built && policy.as_deref() == Some("build") {
@@ -48,10 +48,10 @@ pub(super) fn of(
         (None, None) => {}
     }
     if let Some(contexts) = build.and_then(|build| build.value.get("additional_contexts")) {
-        images.extend(merge::contexts(contexts).iter().filter_map(|context| of_context(name, context)));
+        images.extend(merge::contexts(contexts).iter().filter_map(|context| of_context(name, context, loader)));
     }
-    of_volumes(name, service, all, &mut images);
-    of_hooks(name, service, &mut images);
+    of_volumes(name, service, all, loader, &mut images);
+    of_hooks(name, service, loader, &mut images);
     images
 }
 
@@ -59,7 +59,7 @@ fn is_empty_text(value: &Value) -> bool {
     matches!(&value.data, Data::Text(text) if text.written.is_empty())
 }
 
-fn of_volumes(name: &str, service: &Value, all: &Map, images: &mut Vec<LocatedImage>) {
+fn of_volumes(name: &str, service: &Value, all: &Map, loader: &Loader<'_>, images: &mut Vec<LocatedImage>) {
     let volumes = service.get("volumes").map(merge::volumes).unwrap_or_default();
     for (index, volume) in volumes.into_iter().enumerate() {
         // A mount whose type nobody can tell may be an image.
@@ -67,40 +67,42 @@ fn of_volumes(name: &str, service: &Value, all: &Map, images: &mut Vec<LocatedIm
         let Some(source) = volume.get("source").filter(|_| is_image) else { continue };
         // The name of a service stands for the image that service runs or builds.
         if !source.text().is_ok_and(|source| all.contains_key(&*source)) {
-            images.push(text(source, format!("services.{name}.volumes[{index}].source"), 0));
+            images.push(text(source, format!("services.{name}.volumes[{index}].source"), 0, loader));
         }
     }
 }
 
-fn of_hooks(name: &str, service: &Value, images: &mut Vec<LocatedImage>) {
+fn of_hooks(name: &str, service: &Value, loader: &Loader<'_>, images: &mut Vec<LocatedImage>) {
     for hook in ["pre_start", "post_start", "pre_stop"] {
         let Some(hooks) = service.get(hook) else { continue };
         for (index, item) in hooks.items().iter().enumerate() {
             if let Some(image) = item.get("image") {
-                images.push(text(image, format!("services.{name}.{hook}[{index}].image"), 0));
+                images.push(text(image, format!("services.{name}.{hook}[{index}].image"), 0, loader));
             }
         }
     }
 }
 
 /// A named build context that is an image.
-fn of_context(name: &str, context: &merge::Context<'_>) -> Option<LocatedImage> {
+fn of_context(name: &str, context: &merge::Context<'_>, loader: &Loader<'_>) -> Option<LocatedImage> {
     let field = format!("services.{name}.build.additional_contexts.{}", context.name);
     let Data::Text(written) = &context.value.data else { return None };
     let skip = if context.prefixed { written.written.find('=').map_or(0, |at| at + 1) } else { 0 };
     if written.written.get(skip..).is_some_and(|text| text.starts_with(DOCKER_IMAGE)) {
-        return Some(text(context.value, field, skip + DOCKER_IMAGE.len()));
+        return Some(text(context.value, field, skip + DOCKER_IMAGE.len(), loader));
     }
     // The scheme itself may come from a variable.
-    let whole = context.value.text().ok()?;
-    let value = if context.prefixed { whole.split_once('=')?.1 } else { &whole };
+    let found = written.environment.interpolate(&written.written).ok()?;
+    let value = if context.prefixed { found.text.split_once('=')?.1 } else { &found.text };
     let state = State::of(value.strip_prefix(DOCKER_IMAGE)?);
-    let place = &context.value.place;
-    Some(LocatedImage { variable: true, ..located(place, field, &written.written, state) })
+    let mut image = located(&context.value.place, field, &written.written, state);
+    image.variable = true;
+    variables::place_digest(&mut image, &found, |name| loader.is_used_elsewhere(name));
+    Some(image)
 }
 
 /// The image in a text behind its first `skip` bytes.
-fn text(value: &Value, field: String, skip: usize) -> LocatedImage {
+fn text(value: &Value, field: String, skip: usize, loader: &Loader<'_>) -> LocatedImage {
     let Data::Text(text) = &value.data else {
         let at = Place::new(&value.place.source, Span { end: value.place.span.start, ..value.place.span });
         return located(&at, field, "", State::unresolved("it is not a text"));
@@ -117,8 +119,9 @@ fn text(value: &Value, field: String, skip: usize) -> LocatedImage {
     if !written.contains('$') {
         return located(&place, field, written, State::of(written));
     }
-    let (state, variable, related) = variables::state(text.environment.decide(written));
-    LocatedImage { variable, related, ..located(&place, field, written, state) }
+    let mut image = located(&place, field, written, State::Local);
+    variables::fill_in(&mut image, text.environment.decide(written), |name| loader.is_used_elsewhere(name));
+    image
 }
 
 fn located(place: &Place, field: String, written: &str, state: State) -> LocatedImage {

@@ -1,5 +1,6 @@
 //! From files to the services of a project: documents merged in order, `include` followed.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use super::extend::Scope;
 use super::merge;
 use super::value::{Conversion, Data, Map, Resets, Value};
 use crate::manifest::compose::claim::TOP_LEVEL;
-use crate::manifest::{Absent, Beside, Unreadable};
+use crate::manifest::{Absent, Beside, Unreadable, slot};
 use crate::source::{Place, Source, Span};
 use crate::yaml::{Node, Tree};
 
@@ -50,6 +51,9 @@ pub(super) struct Loader<'a> {
     pub(super) bases: HashMap<(String, usize), Option<usize>>,
     /// Services by scope that are part of a cycle that is refused.
     pub(super) cycles: HashSet<(usize, Rc<str>)>,
+    /// Every file that was read, and the variables that they use for something else than images.
+    sources: Vec<Arc<Source>>,
+    used_elsewhere: OnceCell<HashSet<String>>,
 }
 
 impl<'a> Loader<'a> {
@@ -65,11 +69,22 @@ impl<'a> Loader<'a> {
             scopes: Vec::new(),
             bases: HashMap::new(),
             cycles: HashSet::new(),
+            sources: Vec::new(),
+            used_elsewhere: OnceCell::new(),
         }
     }
 
     pub(super) fn problem(&mut self, place: &Place, message: impl Into<String>) {
         self.problems.push(Unreadable { place: place.clone(), message: message.into(), help: None });
+    }
+
+    /// Whether a file uses a variable for something else than images. To be asked when all files were read.
+    pub(super) fn is_used_elsewhere(&self, name: &str) -> bool {
+        let used = || {
+            let names = self.sources.iter().flat_map(|source| slot::used_beside_images(source.text()));
+            names.map(str::to_owned).collect()
+        };
+        self.used_elsewhere.get_or_init(used).contains(name)
     }
 
     /// Counts values against the bound; whether there is room for them.
@@ -162,6 +177,7 @@ impl<'a> Loader<'a> {
             }
             return Vec::new();
         }
+        self.sources.push(Arc::clone(source));
         let tree = Tree::yaml(source.text());
         for error in tree.errors() {
             let at = Place::new(source, Span { start: error.offset, end: error.offset });

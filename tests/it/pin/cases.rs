@@ -1,0 +1,231 @@
+//! Trees of files with the digests that are written marked in them.
+
+/// Name, files, refusals.
+pub(super) type Case = (&'static str, &'static str, &'static [&'static str]);
+
+pub(super) const COMPOSE: &[Case] = &[
+    (
+        "texts in every spelling",
+        "=== compose.yml
+services:
+  a: {image: 'r.io/app:1«@{app}»'} # why
+  b:
+    image: \"web:2«@{web}»\"
+  c:
+    image: >-
+      db:3«@{db}»
+  d:
+    image: |-
+      app«@{app}»
+  e:
+    image: !!str side:1«@{side}»   # keep
+  f: {image: 'app:1@«{old}→{app}»'}
+  g:
+    build: .
+",
+        &[],
+    ),
+    (
+        "anchors and merge keys are written once",
+        "=== compose.yml
+x-app: &app
+  image: &image app:1«@{app}»
+services:
+  a: *app
+  b: {<<: *app, restart: always}
+  c: {image: *image}
+",
+        &[],
+    ),
+    (
+        "a default, where it decides",
+        "=== compose.yml
+services:
+  a: {image: '${IMAGE:-app:1«@{app}»}'}
+  b: {image: 'web:${TAG:-1.2«@{web}»}'}
+  c: {image: '${REGISTRY:-r.io}/db:1«@{db}»'}
+  d: {image: '${SIDE-${OTHER:-side:2«@{side}»}}'}
+  e: {image: 'app:1${SUFFIX:-}«@{app}»'}
+  f: {image: '${X:-web:1@«{old}→{web}»}'}
+",
+        &[],
+    ),
+    (
+        "a value of the env file",
+        "=== .env
+# the images
+APP=app:1«@{app}» # keep
+export WEB_TAG='1.2«@{web}»'
+DB_TAG=\"3«@{db}»\"
+SIDE=${NAME}:${VERSION}
+NAME=x
+VERSION=7
+=== compose.yml
+services:
+  app: {image: $APP}
+  web: {image: 'web:${WEB_TAG}'}
+  db: {image: 'db:${DB_TAG:-9}'}
+",
+        &[],
+    ),
+    (
+        "a value that another one is made of",
+        "=== .env
+VERSION=7«@{app}»
+APP=r.io/app:${VERSION}
+OLD=@«{old}→{db}»
+DB=db:1$OLD
+=== compose.yml
+services:
+  app: {image: '${APP}'}
+  db: {image: '${DB}'}
+",
+        &[],
+    ),
+    (
+        "a value that two images share is left alone",
+        "=== .env
+TAG=1.2
+=== compose.yml
+services:
+  app: {image: 'app:${TAG}«@{app}»'}
+  web: {image: 'web:${TAG}«@{web}»'}
+",
+        &[],
+    ),
+    (
+        "a value that two images of one digest share",
+        "=== .env
+TAG=1.2«@{app}»
+=== compose.yml
+services:
+  a: {image: 'app:${TAG}'}
+  b: {image: 'r.io/app:${TAG}'}
+",
+        &[],
+    ),
+    (
+        "a value that stands within another image",
+        "=== .env
+TAG=1.2
+=== compose.yml
+services:
+  app: {image: 'app:${TAG}«@{app}»'}
+  web: {image: 'web:${TAG}-slim«@{web}»'}
+  db: {image: 'db:${TAG}@{db}'}
+",
+        &[],
+    ),
+    (
+        "a value that is used for something else, too",
+        "=== .env
+TAG=1.2
+WEB=web:1«@{web}» # image of it
+VERSION=3
+DB=db:${VERSION}«@{db}»
+=== compose.yml
+services:
+  app:
+    image: app:${TAG}«@{app}»
+    environment: {RELEASE: '${TAG}', VERSION: $VERSION}
+  # ${WEB}
+  web: {image: '${WEB}', labels: ['$$WEB']}
+  db: {image: '${DB}'}
+",
+        &[],
+    ),
+    (
+        "line ends, a mark and no final newline",
+        "=== compose.yml
+\u{feff}services:\r\n  a:\r\n    image: app:1«@{app}»\r\n  b: {image: 'web:${TAG:-2«@{web}»}'}\r
+=== .env
+B=1\r
+=== prod/compose.yml
+services: {a: {image: db«@{db}»}}",
+        &[],
+    ),
+    (
+        "what extends another file is written there",
+        "=== compose.yml
+services:
+  a: {extends: {file: base/common.yml, service: x}}
+=== base/common.yml
+services:
+  x: {image: app:1«@{app}»}
+",
+        &[],
+    ),
+    (
+        "other places of images",
+        "=== compose.yml
+services:
+  a:
+    image: app:1
+    build: {context: ., additional_contexts: {n: 'docker-image://web:1«@{web}»', m: '${S}db:1«@{db}»'}}
+    volumes: [{type: image, source: side«@{side}», target: /x}]
+=== .env
+S=docker-image://
+",
+        &[],
+    ),
+];
+
+pub(super) const STACKS: &[Case] = &[
+    (
+        "the file that decides",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {stacks: [{files: [compose.yml, prod.yml], env-file: prod.env}]}}
+=== compose.yml
+services:
+  a: {image: app:1}
+  b: {image: web:1«@{web}»}
+  c: {image: 'db:${DB}'}
+  d: {image: '${SIDE:-side:1«@{side}»}', environment: [A=$SIDE]}
+=== prod.yml
+services:
+  a: {image: 'app:2«@{app}»'}
+=== prod.env
+DB=3«@{db}»
+=== .env
+DB=no
+",
+        &[],
+    ),
+    (
+        "what is included and extended",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {stacks: [{files: [deploy/compose.yml]}]}}
+=== deploy/compose.yml
+include: [{path: sub/inc.yml, env_file: sub/inc.env}]
+services:
+  a: {extends: {file: ../base.yml, service: x}}
+  b: {extends: c}
+  c: {image: web:1«@{web}»}
+=== deploy/sub/inc.yml
+services: {i: {image: 'db:${DB}'}}
+=== deploy/sub/inc.env
+DB='1«@{db}»'
+=== base.yml
+services: {x: {image: app:1«@{app}»}}
+",
+        &[],
+    ),
+    (
+        "two stacks over one base",
+        "=== digest-gate.yml
+version: 1
+environments:
+  production: {stacks: [{files: [compose.yml, prod.yml]}]}
+  staging: {enforce: false, stacks: [{files: [compose.yml, staging.yml]}]}
+=== compose.yml
+services: {a: {image: 'app:1«@{app}»'}, b: {image: db:1}}
+=== prod.yml
+services: {b: {image: 'db:2«@{db}»'}}
+=== staging.yml
+services: {b: {image: 'db:3«@{db}»'}}
+",
+        &[],
+    ),
+];
