@@ -3,6 +3,7 @@
 //! No byte outside a splice changes. Nothing is written here but through [`write::all_or_none`].
 
 pub mod diff;
+pub mod lines;
 pub mod write;
 
 use std::collections::BTreeMap;

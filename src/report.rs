@@ -15,6 +15,7 @@ pub mod moves;
 pub mod proposal;
 pub mod sarif;
 pub mod step_summary;
+pub mod suggestion;
 pub mod terminal;
 mod visible;
 

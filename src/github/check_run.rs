@@ -9,14 +9,11 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::error::{ApiError, Cause};
 use super::event::Event;
-use super::transport::{Verb, failure};
+use super::transport::{UNHURRIED, Verb, unreadable};
 use crate::report::check_run::{CheckAnnotation, CheckRunOutput};
 
 /// Annotations the API takes in one request.
 const BATCH: usize = 50;
-
-/// Requests in a row before GitHub wants a second between two that write.
-const UNHURRIED: usize = 10;
 
 /// How posting went. It never changes the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,10 +170,6 @@ fn run(answer: &Value) -> Option<Run> {
     let id = answer.get("id")?.as_u64()?;
     let page = answer.get("html_url").and_then(Value::as_str).unwrap_or_default();
     Some(Run { id, url: page.to_owned() })
-}
-
-fn unreadable(verb: Verb, url: &Url, what: &str) -> ApiError {
-    failure(verb, url, Cause::Unreadable(what.to_owned()))
 }
 
 /// The time in whole seconds, as the API writes it.

@@ -13,11 +13,17 @@ use serde_json::Value;
 
 use super::error::{ApiError, Cause, ClientError, message};
 use super::event::checked_api_url;
-use super::transport::{Answer, Transport, Verb, failure};
+use super::transport::{Answer, Transport, Verb, failure, unreadable};
 use crate::http::one_line;
 
 /// How often a request is sent that may be repeated, or that never arrived.
 const TRIES: u32 = 3;
+
+/// Items GitHub gives at most in one page of a list.
+const PER_PAGE: usize = 100;
+
+/// Pages of a list that are read: as many files as GitHub lists of a pull request.
+const MAX_PAGES: usize = 30;
 
 /// The pause GitHub asks for where a rate limit names none.
 const UNNAMED_WAIT: Duration = Duration::from_mins(1);
@@ -93,6 +99,24 @@ impl Client {
             url.query_pairs_mut().extend_pairs(query);
         }
         url
+    }
+
+    /// All items of a list, page by page; of a list that does not end the first [`MAX_PAGES`].
+    pub(super) fn list(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, ApiError> {
+        let mut items = Vec::new();
+        for page in 1..=MAX_PAGES {
+            let page = page.to_string();
+            let url = self.url(path, &[query, &[("per_page", "100"), ("page", &page)]].concat());
+            let Value::Array(found) = self.repeat(Verb::Get, &url, None)? else {
+                return Err(unreadable(Verb::Get, &url, "no list"));
+            };
+            let is_last = found.len() < PER_PAGE;
+            items.extend(found);
+            if is_last {
+                break;
+            }
+        }
+        Ok(items)
     }
 
     /// Sends a request that does no harm twice, until an answer comes or the tries are used up.
@@ -171,6 +195,7 @@ impl Client {
 fn judge(verb: Verb, url: &Url, answer: Answer) -> Result<Value, ApiError> {
     let Answer { status, headers, body } = answer;
     let cause = match (status, body) {
+        (204, _) => return Ok(Value::Null),
         (200..=299, Ok(body)) => match serde_json::from_str(&body) {
             Ok(value) => return Ok(value),
             Err(error) => Cause::Unreadable(one_line(&error.to_string())),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use reqwest::Url;
 use serde_json::Value;
 
+use super::repository::Repository;
+
 /// Where a report belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -60,9 +62,9 @@ impl Event {
     pub fn parse(name: &str, json: &str, env: &BTreeMap<String, String>) -> Result<Self, EventError> {
         let payload: Value = serde_json::from_str(json).map_err(|error| EventError::Json(error.to_string()))?;
         let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str);
-        let (owner, repository) = variable(env, "GITHUB_REPOSITORY")
+        let Repository { owner, name: repository } = variable(env, "GITHUB_REPOSITORY")
             .or_else(|| text("/repository/full_name"))
-            .and_then(owner_and_name)
+            .and_then(Repository::parse)
             .ok_or(EventError::Repository)?;
         let is_pull = payload.get("pull_request").is_some_and(Value::is_object);
         let (sha, base_sha) = match name {
@@ -78,8 +80,8 @@ impl Event {
         let server_url = variable(env, "GITHUB_SERVER_URL").unwrap_or("https://github.com");
         let number = |key| variable(env, key).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         Ok(Self {
-            owner: owner.to_owned(),
-            repository: repository.to_owned(),
+            owner,
+            repository,
             sha: sha.to_owned(),
             base_sha: base_sha.filter(|sha| is_commit(sha)).map(str::to_owned),
             pull_request: payload.pointer("/pull_request/number").and_then(Value::as_u64),
@@ -92,6 +94,12 @@ impl Event {
             run_id: number("GITHUB_RUN_ID").map(str::to_owned),
             run_attempt: number("GITHUB_RUN_ATTEMPT").map(str::to_owned),
         })
+    }
+
+    /// The repository the report belongs to.
+    #[must_use]
+    pub fn place(&self) -> Repository {
+        Repository { owner: self.owner.clone(), name: self.repository.clone() }
     }
 
     /// The web page of this attempt of the workflow run, outside of a run the page of the commit.
@@ -113,17 +121,8 @@ fn variable<'e>(env: &'e BTreeMap<String, String>, key: &str) -> Option<&'e str>
     env.get(key).map(String::as_str).filter(|value| !value.is_empty())
 }
 
-/// The two halves of `owner/name`, each of the characters GitHub gives to names: they become part of a path.
-fn owner_and_name(full: &str) -> Option<(&str, &str)> {
-    let plain = |part: &str| {
-        !matches!(part, "" | "." | "..")
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
-    full.split_once('/').filter(|(owner, name)| plain(owner) && plain(name))
-}
-
 /// Whether `sha` can name a commit: hex digits, not all zeros.
-fn is_commit(sha: &str) -> bool {
+pub(super) fn is_commit(sha: &str) -> bool {
     matches!(sha.len(), 40 | 64)
         && sha.bytes().all(|byte| byte.is_ascii_hexdigit())
         && sha.bytes().any(|byte| byte != b'0')

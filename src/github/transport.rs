@@ -14,6 +14,9 @@ use tokio::runtime::Runtime;
 use super::error::{ApiError, Cause, ClientError};
 use crate::http::{self, SetupError, root};
 
+/// Requests in a row before GitHub wants a second between two that write.
+pub(super) const UNHURRIED: usize = 10;
+
 /// Redirects that are followed, all on the same host.
 const MAX_REDIRECTS: usize = 3;
 
@@ -29,6 +32,7 @@ pub(super) enum Verb {
     Get,
     Post,
     Patch,
+    Delete,
 }
 
 impl Verb {
@@ -37,6 +41,7 @@ impl Verb {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -91,6 +96,7 @@ impl Transport {
             Verb::Get => self.octocrab._get(url.as_str()).await,
             Verb::Post => self.octocrab._post(url.as_str(), body).await,
             Verb::Patch => self.octocrab._patch(url.as_str(), body).await,
+            Verb::Delete => self.octocrab._delete(url.as_str(), body).await,
         };
         let response = sent.map_err(|error| failure(verb, url, cause(&error)))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -103,6 +109,11 @@ impl Transport {
 pub(super) fn failure(verb: Verb, url: &Url, cause: Cause) -> ApiError {
     let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     ApiError { method: verb.as_str(), path, cause }
+}
+
+/// An error of a request whose answer lacks what it should hold.
+pub(super) fn unreadable(verb: Verb, url: &Url, what: &str) -> ApiError {
+    failure(verb, url, Cause::Unreadable(what.to_owned()))
 }
 
 /// Where a redirect goes on, if that is on the same host: the token goes nowhere else.

@@ -12,6 +12,9 @@ use crate::pin::{Choice, Missed, Moves};
 /// The longest reason in a title, in characters.
 const MAX_REASON: usize = 120;
 
+/// How a line of the last paragraph of a commit message begins by which the commit is known again.
+pub const TRAILER: &str = "Digest-Gate: ";
+
 /// The texts of a pull request. Nothing in them ends a line that should not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
@@ -83,7 +86,7 @@ fn message(title: &str, distinct: &Distinct<'_>, purpose: Purpose, reason: Optio
         Purpose::Refresh => "refresh",
         Purpose::Rollback => "rollback",
     };
-    let _ = writeln!(text, "Digest-Gate: {trailer}");
+    let _ = writeln!(text, "{TRAILER}{trailer}");
     text
 }
 

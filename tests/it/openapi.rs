@@ -1,7 +1,9 @@
 //! Holds requests and answers to GitHub's `OpenAPI` description, more strictly than GitHub: unknown fields are refused.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 
+use jsonschema::Validator;
 use reqwest::Url;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +15,7 @@ fn description() -> Option<&'static Value> {
     let load = || {
         let text = std::fs::read_to_string(github_api()?.join("openapi-subset.json")).expect("it can be read");
         let mut description = serde_json::from_str(&text).expect("it is JSON");
+        add_missing(&mut description);
         translate(&mut description);
         Some(description)
     };
@@ -35,11 +38,74 @@ fn translate(value: &mut Value) {
     }
 }
 
-/// The operation of a request, with the parameters of its path.
+/// Two operations the subset leaves out, as GitHub publishes them (`@octokit/openapi` 23.0.2, MIT), without descriptions.
+fn add_missing(description: &mut Value) {
+    let parameters = |number: &str| {
+        json!([{ "$ref": "#/components/parameters/owner" }, { "$ref": "#/components/parameters/repo" },
+            { "$ref": format!("#/components/parameters/{number}") }])
+    };
+    let strings = json!({ "type": "array", "items": { "type": "string" } });
+    let body = |schema: Value| json!({ "content": { "application/json": { "schema": schema } } });
+    let label =
+        json!({ "type": "object", "required": ["id", "node_id", "url", "name", "description", "color", "default"] });
+    let mut labels = strings.clone();
+    labels["minItems"] = json!(1);
+    description["paths"]["/repos/{owner}/{repo}/issues/{issue_number}/labels"] = json!({ "post": {
+        "parameters": parameters("issue-number"),
+        "requestBody": body(json!({ "type": "object", "properties": { "labels": labels } })),
+        "responses": { "200": body(json!({ "type": "array", "items": label })) },
+    } });
+    description["paths"]["/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"] = json!({ "post": {
+        "parameters": parameters("pull-number"),
+        "requestBody": body(json!({ "type": "object", "properties": { "reviewers": strings, "team_reviewers": strings } })),
+        "responses": { "201": body(json!({ "$ref": "#/components/schemas/pull-request-simple" })) },
+    } });
+}
+
+/// The smallest instance of a schema that the description names; nothing where it is not at hand.
+pub(crate) fn smallest(name: &str) -> Value {
+    match description() {
+        Some(description) => instance(description, &description["components"]["schemas"][name]),
+        None => json!({}),
+    }
+}
+
+fn instance(description: &Value, schema: &Value) -> Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return instance(description, description.pointer(reference.trim_start_matches('#')).unwrap());
+    }
+    if let Some(first) = schema["enum"].get(0) {
+        return first.clone();
+    }
+    if let Some(alternatives) = schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
+        return instance(description, &alternatives[0]);
+    }
+    if let Some(parts) = schema["allOf"].as_array() {
+        let parts = parts.iter().map(|part| instance(description, part));
+        let fields = parts.filter_map(|part| Some(part.as_object()?.clone())).flatten();
+        return Value::Object(fields.collect());
+    }
+    match (schema["type"].as_str(), schema["format"].as_str()) {
+        (Some("string"), Some("date-time")) => json!("2026-11-26T00:00:00Z"),
+        (Some("string"), Some("uri")) => json!("https://api.github.com/"),
+        (Some("string"), _) => json!("x"),
+        (Some("integer" | "number"), _) => json!(1),
+        (Some("boolean"), _) => json!(false),
+        (Some("array"), _) => json!([]),
+        (Some("null"), _) => Value::Null,
+        _ => {
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let field = |key: &str| (key.to_owned(), instance(description, &schema["properties"][key]));
+            Value::Object(required.map(field).collect())
+        }
+    }
+}
+
+/// The operation of a request, with the parameters of its path. The name of a branch may hold slashes.
 fn operation(description: &'static Value, request: &Request) -> Option<&'static Value> {
     let fits = |template: &str| {
         let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), request.path.split('/').collect());
-        template.len() == path.len()
+        (template.len() == path.len() || template.last() == Some(&"{ref}") && template.len() < path.len())
             && template.iter().zip(&path).all(|(t, p)| t == p || (t.starts_with('{') && !p.is_empty()))
     };
     let paths = description["paths"].as_object()?;
@@ -108,16 +174,24 @@ fn close(schema: &mut Value) {
 }
 
 fn validate(description: &Value, schema: &Value, instance: &Value) -> Result<(), String> {
-    let mut root = Map::new();
-    root.insert("components".to_owned(), description["components"].clone());
-    root.insert("allOf".to_owned(), json!([schema]));
-    let validator = jsonschema::draft4::options()
-        .should_validate_formats(true)
-        .build(&Value::Object(root))
-        .expect("the description is a schema");
+    let validator = validator(description, schema);
     let errors: Vec<String> =
         validator.iter_errors(instance).map(|error| format!("{}: {error}", error.instance_path())).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
+}
+
+/// A validator is made once: it takes longer than everything else of a request.
+fn validator(description: &Value, schema: &Value) -> Arc<Validator> {
+    static MADE: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap();
+    let make = || {
+        let mut root = Map::new();
+        root.insert("components".to_owned(), description["components"].clone());
+        root.insert("allOf".to_owned(), json!([schema]));
+        let options = jsonschema::draft4::options().should_validate_formats(true);
+        Arc::new(options.build(&Value::Object(root)).expect("the description is a schema"))
+    };
+    Arc::clone(made.entry(schema.to_string()).or_insert_with(make))
 }
 
 /// The decoded pairs of a query.

@@ -1,5 +1,7 @@
 //! A stand-in for GitHub's REST API on this machine: it holds every request to the published description.
 
+mod repository;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -15,6 +17,8 @@ use serde_json::{Value, json};
 
 use crate::openapi;
 use crate::program::skipped;
+
+pub(crate) use repository::{Comment, Repository};
 
 /// Life of a stand-in that nobody drops.
 const DEADLINE: Duration = Duration::from_mins(5);
@@ -66,6 +70,7 @@ struct State {
     requests: Vec<Request>,
     violations: Vec<String>,
     runs: Vec<Run>,
+    repository: Repository,
 }
 
 /// The running stand-in. Dropping it stops it and fails the test if a request was not as described.
@@ -140,6 +145,16 @@ impl Standin {
     /// The check runs that exist.
     pub(crate) fn runs(&self) -> Vec<Run> {
         self.shared.state().runs.clone()
+    }
+
+    /// Looks at the repository behind the API, or prepares it.
+    pub(crate) fn repository<T>(&self, look: impl FnOnce(&mut Repository) -> T) -> T {
+        look(&mut self.shared.state().repository)
+    }
+
+    /// Forgets the requests so far.
+    pub(crate) fn forget(&self) {
+        self.shared.state().requests.clear();
     }
 
     /// The requests in the short form `POST check-runs`.
@@ -219,7 +234,7 @@ fn serve(stream: &mut (impl Read + Write), shared: &Shared) {
         if let Err(violation) = openapi::check_answer(&request, status, &body) {
             state.violations.push(violation);
         }
-        (status, body.to_string())
+        (status, if status == 204 { String::new() } else { body.to_string() })
     };
     let (status, headers, body) = match fault {
         None => plain(act()),
@@ -322,6 +337,9 @@ impl State {
                 None => (404, json!({ "message": "Not Found" })),
             },
             ("GET", ["repos", _, _, "commits", sha, "check-runs"]) => (200, self.list(sha, &request.query)),
+            (method, ["repos", _, _, parts @ ..]) => {
+                self.repository.act(method, parts, &openapi::pairs(&request.query), &request.body)
+            }
             _ => (404, json!({ "message": "Not Found" })),
         }
     }
