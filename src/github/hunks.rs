@@ -46,9 +46,12 @@ pub(super) fn right_side(patch: &str) -> Vec<Line<'_>> {
 fn header(line: &str) -> Option<(u32, u32, u32)> {
     let (ranges, _) = line.strip_prefix("@@ -")?.split_once(" @@")?;
     let (old, new) = ranges.split_once(" +")?;
-    let count = |range: &str| range.split_once(',').map_or(Some(1), |(_, count)| count.parse().ok());
-    let start = new.split(',').next()?.parse().ok()?;
-    Some((count(old)?, start, count(new)?))
+    let range = |range: &str| {
+        let (start, count) = range.split_once(',').unwrap_or((range, "1"));
+        Some((start.parse::<u32>().ok()?, count.parse::<u32>().ok()?))
+    };
+    let ((_, old), (start, new)) = (range(old)?, range(new)?);
+    Some((old, start, new))
 }
 
 #[cfg(test)]

@@ -77,20 +77,20 @@ pub struct Proposed {
 /// Makes the pull request what it shall be.
 pub fn propose(client: &Client, repository: &Repository, wanted: &PullRequest) -> Result<Proposed, ProposeError> {
     let place = Place::look(client, repository, wanted)?;
-    let Some(head) = place.git.head(&wanted.branch).map_err(|error| place.failed(Step::Read, error))? else {
+    let Some(head) = place.git.head(&wanted.branch).map_err(|error| place.failed(Step::Read, &error))? else {
         // Without its branch there is no open pull request.
         return if wanted.files.is_empty() {
             Ok(Proposed { fate: Fate::Nothing, number: None, url: None, notices: Vec::new() })
         } else {
             let commit = place.commit(&place.base_head()?)?;
-            place.git.create_branch(&wanted.branch, &commit).map_err(|error| place.failed(Step::Branch, error))?;
+            place.git.create_branch(&wanted.branch, &commit).map_err(|error| place.failed(Step::Branch, &error))?;
             place.open(None, true)
         };
     };
     let base = place.base_head()?;
-    let compared = place.git.ahead(&base, &head).map_err(|error| place.failed(Step::Read, error))?;
+    let compared = place.git.ahead(&base, &head).map_err(|error| place.failed(Step::Read, &error))?;
     let foreign = foreign(wanted, &head, compared.as_ref());
-    let open = place.find().map_err(|error| place.failed(Step::Read, error))?;
+    let open = place.find().map_err(|error| place.failed(Step::Read, &error))?;
     match (foreign, compared) {
         (Some(error), _) if wanted.files.is_empty() => Ok(Proposed::left(open, &error)),
         (Some(error), _) => Err(error),
@@ -135,7 +135,8 @@ impl<'a> Place<'a> {
     /// Asks for the repository, and refuses a branch that cannot be the pull request's own.
     fn look(client: &'a Client, repository: &'a Repository, wanted: &'a PullRequest) -> Result<Self, ProposeError> {
         let url = client.url(&repository.path(""), &[]);
-        let failed = |error| ProposeError::of(Step::Read, error, wanted, wanted.base.as_deref().unwrap_or_default());
+        let failed =
+            |error: ApiError| ProposeError::of(Step::Read, &error, wanted, wanted.base.as_deref().unwrap_or_default());
         let answer = client.repeat(Verb::Get, &url, None).map_err(failed)?;
         let text = |pointer| answer.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let default = text("/default_branch");
@@ -148,13 +149,13 @@ impl<'a> Place<'a> {
         Ok(Self { git: Git { client, repository }, wanted, base, owner })
     }
 
-    fn failed(&self, step: Step, error: ApiError) -> ProposeError {
+    fn failed(&self, step: Step, error: &ApiError) -> ProposeError {
         ProposeError::of(step, error, self.wanted, &self.base)
     }
 
     /// The commit of the base.
     fn base_head(&self) -> Result<String, ProposeError> {
-        let head = self.git.head(&self.base).map_err(|error| self.failed(Step::Read, error))?;
+        let head = self.git.head(&self.base).map_err(|error| self.failed(Step::Read, &error))?;
         head.ok_or_else(|| ProposeError::NoBase { base: self.base.clone() })
     }
 
@@ -173,21 +174,21 @@ impl<'a> Place<'a> {
 
     /// Makes the commit.
     fn commit(&self, base: &str) -> Result<String, ProposeError> {
-        let root = self.git.root(base).map_err(|error| self.failed(Step::Read, error))?;
+        let root = self.git.root(base).map_err(|error| self.failed(Step::Read, &error))?;
         let mut folders = Folders::new(self, &root);
         let files: Vec<_> = self.wanted.files.iter().map(|file| folders.written(file)).collect::<Result<_, _>>()?;
         let made = self.git.commit(&files, &root, base, &self.wanted.message);
-        made.map_err(|error| self.failed(Step::Objects, error))
+        made.map_err(|error| self.failed(Step::Objects, &error))
     }
 
     /// Moves the branch to the commit, if it is where it was.
     fn replace(&self, before: &str, commit: &str) -> Result<(), ProposeError> {
         let branch = &self.wanted.branch;
-        let now = self.git.head(branch).map_err(|error| self.failed(Step::Read, error))?;
+        let now = self.git.head(branch).map_err(|error| self.failed(Step::Read, &error))?;
         if now.as_deref() != Some(before) {
             return Err(ProposeError::BranchMoved { branch: branch.clone() });
         }
-        self.git.move_branch(branch, commit).map_err(|error| self.failed(Step::Branch, error))
+        self.git.move_branch(branch, commit).map_err(|error| self.failed(Step::Branch, &error))
     }
 }
 

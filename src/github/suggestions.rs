@@ -96,15 +96,15 @@ impl Review<'_> {
         if suggestions.is_empty() {
             return done(0, 0, 0, 0);
         }
-        let mut comments = self.placed(suggestions)?;
+        let mut comments = self.inside(suggestions)?;
         let outside = suggestions.len() - comments.len();
         if comments.is_empty() {
             return done(0, 0, outside, 0);
         }
         let standing = self.standing()?;
-        let placed = comments.len();
+        let all = comments.len();
         comments.retain(|comment| !standing.iter().any(|there| there.is(comment)));
-        let repeated = placed - comments.len();
+        let repeated = all - comments.len();
         let left = comments.len().saturating_sub(MAX_STANDING.saturating_sub(standing.len()));
         comments.truncate(comments.len() - left);
         if comments.is_empty() {
@@ -131,24 +131,21 @@ impl Review<'_> {
     }
 
     /// The suggestions whose line the diff shows, at the number it has there.
-    fn placed(&self, suggestions: &[Suggestion]) -> Result<Vec<Comment>, ApiError> {
+    fn inside(&self, all: &[Suggestion]) -> Result<Vec<Comment>, ApiError> {
         let files = self.client.list(&self.path("files"), &[])?;
         let text = |file: &Value, key| file.get(key).and_then(Value::as_str).map(str::to_owned);
         let patches = files.iter().filter_map(|file| Some((text(file, "filename")?, text(file, "patch")?)));
         let patches: HashMap<String, String> = patches.collect();
         let mut comments: Vec<Comment> = Vec::new();
-        for suggestion in suggestions {
+        for suggestion in all {
             let Some(patch) = patches.get(&suggestion.path) else { continue };
-            let (Some(line), Some(block)) =
-                (place(suggestion, &right_side(patch)), suggestion::block(&suggestion.after))
-            else {
-                continue;
-            };
-            let (path, line) = (suggestion.path.clone(), u64::from(line));
+            let Some(line) = line_of(suggestion, &right_side(patch)).map(u64::from) else { continue };
+            let Some(block) = suggestion::block(&suggestion.after) else { continue };
+            let body = suggestion::comment(&suggestion.message, &block);
+            let comment = Comment { path: suggestion.path.clone(), line, block, body };
             // GitHub takes one suggestion a line.
-            if !comments.iter().any(|there| there.path == path && there.line == line) {
-                let body = suggestion::comment(&suggestion.message, &block);
-                comments.push(Comment { path, line, block, body });
+            if !comments.iter().any(|there| there.path == comment.path && there.line == line) {
+                comments.push(comment);
             }
         }
         Ok(comments)
@@ -200,7 +197,7 @@ impl Standing {
 }
 
 /// Where the diff shows the line of a suggestion: at its number, else the only place that has its text.
-fn place(suggestion: &Suggestion, lines: &[Line<'_>]) -> Option<u32> {
+fn line_of(suggestion: &Suggestion, lines: &[Line<'_>]) -> Option<u32> {
     let same: Vec<_> = lines.iter().filter(|line| line.text == suggestion.before).map(|line| line.number).collect();
     match same.as_slice() {
         numbers if numbers.contains(&suggestion.line) => Some(suggestion.line),

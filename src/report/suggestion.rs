@@ -46,7 +46,8 @@ pub fn review(posted: usize, outside: usize, left: usize) -> String {
     // Writing to a string cannot fail.
     if outside > 0 {
         let lines = counted(outside, "line");
-        let _ = write!(text, " {lines} outside of this diff could have one as well: `digest-gate pin --write` writes all.");
+        let _ =
+            write!(text, " {lines} outside of this diff could have one as well: `digest-gate pin --write` writes all.");
     }
     if left > 0 {
         let more = counted(left, "suggestion");

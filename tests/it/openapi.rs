@@ -46,14 +46,14 @@ fn add_missing(description: &mut Value) {
     };
     let strings = json!({ "type": "array", "items": { "type": "string" } });
     let body = |schema: Value| json!({ "content": { "application/json": { "schema": schema } } });
-    let label =
+    let named =
         json!({ "type": "object", "required": ["id", "node_id", "url", "name", "description", "color", "default"] });
     let mut labels = strings.clone();
     labels["minItems"] = json!(1);
     description["paths"]["/repos/{owner}/{repo}/issues/{issue_number}/labels"] = json!({ "post": {
         "parameters": parameters("issue-number"),
         "requestBody": body(json!({ "type": "object", "properties": { "labels": labels } })),
-        "responses": { "200": body(json!({ "type": "array", "items": label })) },
+        "responses": { "200": body(json!({ "type": "array", "items": named })) },
     } });
     description["paths"]["/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"] = json!({ "post": {
         "parameters": parameters("pull-number"),
@@ -184,14 +184,14 @@ fn validate(description: &Value, schema: &Value, instance: &Value) -> Result<(),
 fn validator(description: &Value, schema: &Value) -> Arc<Validator> {
     static MADE: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap();
-    let make = || {
+    let build = || {
         let mut root = Map::new();
         root.insert("components".to_owned(), description["components"].clone());
         root.insert("allOf".to_owned(), json!([schema]));
         let options = jsonschema::draft4::options().should_validate_formats(true);
         Arc::new(options.build(&Value::Object(root)).expect("the description is a schema"))
     };
-    Arc::clone(made.entry(schema.to_string()).or_insert_with(make))
+    Arc::clone(made.entry(schema.to_string()).or_insert_with(build))
 }
 
 /// The decoded pairs of a query.

@@ -55,7 +55,7 @@ const WORKFLOWS: &str = "; files below `.github/workflows` need an app's token w
     job's own token never has";
 
 impl ProposeError {
-    pub(super) fn of(step: Step, error: ApiError, wanted: &PullRequest, base: &str) -> Self {
+    pub(super) fn of(step: Step, error: &ApiError, wanted: &PullRequest, base: &str) -> Self {
         let is_workflow = |file: &super::File| file.path.starts_with(".github/workflows/");
         let more = if wanted.files.iter().any(is_workflow) { WORKFLOWS } else { "" };
         let read_only = |doing, more: &str| Self::ReadOnly { doing, error: error.to_string(), more: more.to_owned() };

@@ -1,5 +1,7 @@
 //! The files in the base: each must still hold what was read, and keeps its mode.
 
+use std::collections::HashMap;
+
 use super::error::{ProposeError, Step};
 use super::{File, Place};
 use crate::github::git_data::{Entry, Written, blob_id};
@@ -17,12 +19,12 @@ pub(super) fn unix_lines(text: &str) -> String {
 pub(super) struct Folders<'a> {
     place: &'a Place<'a>,
     root: String,
-    known: Vec<(String, Vec<Entry>)>,
+    known: HashMap<String, Vec<Entry>>,
 }
 
 impl<'a> Folders<'a> {
     pub(super) fn new(place: &'a Place<'a>, root: &str) -> Self {
-        Self { place, root: root.to_owned(), known: Vec::new() }
+        Self { place, root: root.to_owned(), known: HashMap::new() }
     }
 
     /// What is to be written for a file, if the base still holds what was read.
@@ -57,14 +59,10 @@ impl<'a> Folders<'a> {
     }
 
     fn folder(&mut self, tree: &str) -> Result<&[Entry], ProposeError> {
-        let at = match self.known.iter().position(|(known, _)| known == tree) {
-            Some(at) => at,
-            None => {
-                let entries = self.place.git.folder(tree).map_err(|error| self.place.failed(Step::Read, error))?;
-                self.known.push((tree.to_owned(), entries));
-                self.known.len() - 1
-            }
-        };
-        Ok(self.known.get(at).map(|(_, entries)| entries.as_slice()).unwrap_or_default())
+        if !self.known.contains_key(tree) {
+            let entries = self.place.git.folder(tree).map_err(|error| self.place.failed(Step::Read, &error))?;
+            self.known.insert(tree.to_owned(), entries);
+        }
+        Ok(self.known.get(tree).map(Vec::as_slice).unwrap_or_default())
     }
 }

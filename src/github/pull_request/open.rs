@@ -90,7 +90,7 @@ impl Place<'_> {
             Open::read(&answer).ok_or_else(|| unreadable(Verb::Post, &url, "a pull request without number"))
         };
         let open = self.git.client.once(create, || self.find());
-        let open = open.map_err(|error| self.failed(Step::PullRequest, error))?;
+        let open = open.map_err(|error| self.failed(Step::PullRequest, &error))?;
         let mut notices = self.label(&open);
         notices.extend(self.request_reviews(&open));
         Ok(Proposed::of(&open, Fate::Opened, notices))
@@ -99,7 +99,7 @@ impl Place<'_> {
     fn patch(&self, open: &Open, changes: &Value) -> Result<(), ProposeError> {
         let url = self.url(&self.pulls(&format!("/{}", open.number)));
         let patched = self.git.client.repeat(Verb::Patch, &url, Some(changes));
-        patched.map(drop).map_err(|error| self.failed(Step::PullRequest, error))
+        patched.map(drop).map_err(|error| self.failed(Step::PullRequest, &error))
     }
 
     /// Adds the labels that are not there.
@@ -147,10 +147,10 @@ impl Place<'_> {
                  The branch is deleted."
             );
             let said = comment::once(self.git.client, self.git.repository, open.number, CLOSING, &text);
-            said.map_err(|error| self.failed(Step::PullRequest, error))?;
+            said.map_err(|error| self.failed(Step::PullRequest, &error))?;
             self.patch(open, &json!({ "state": "closed" }))?;
         }
-        self.git.delete_branch(&self.wanted.branch).map_err(|error| self.failed(Step::Branch, error))?;
+        self.git.delete_branch(&self.wanted.branch).map_err(|error| self.failed(Step::Branch, &error))?;
         Ok(match open {
             Some(open) => Proposed::of(&open, Fate::Closed, Vec::new()),
             None => Proposed { fate: Fate::Nothing, number: None, url: None, notices: Vec::new() },

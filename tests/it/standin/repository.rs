@@ -150,14 +150,11 @@ impl Repository {
         let mut folder = Folder::new();
         let mut below: BTreeMap<&str, Files> = BTreeMap::new();
         for (path, (mode, bytes)) in files {
-            match path.split_once('/') {
-                Some((name, rest)) => {
-                    below.entry(name).or_default().insert(rest.to_owned(), (mode.clone(), bytes.clone()));
-                }
-                None => {
-                    let id = if mode == "160000" { "5".repeat(40) } else { self.blob(bytes.clone()) };
-                    folder.insert(path.clone(), (mode.clone(), id));
-                }
+            if let Some((name, rest)) = path.split_once('/') {
+                below.entry(name).or_default().insert(rest.to_owned(), (mode.clone(), bytes.clone()));
+            } else {
+                let id = if mode == "160000" { "5".repeat(40) } else { self.blob(bytes.clone()) };
+                folder.insert(path.clone(), (mode.clone(), id));
             }
         }
         for (name, files) in below {
@@ -509,8 +506,8 @@ fn page(query: &[(String, String)], items: impl Iterator<Item = Value>) -> Value
     let number = |key: &str, otherwise: usize| {
         query.iter().find(|(name, _)| name == key).map_or(otherwise, |(_, value)| value.parse().unwrap())
     };
-    let (size, page) = (number("per_page", 30), number("page", 1));
-    items.skip(size * (page - 1)).take(size).collect()
+    let (size, at) = (number("per_page", 30), number("page", 1));
+    items.skip(size * (at - 1)).take(size).collect()
 }
 
 fn reference(branch: &str, id: &str) -> Value {
@@ -562,9 +559,9 @@ fn pull(pull: &Pull, schema: &str) -> Value {
     )
 }
 
-fn diff_entry((path, patch): &(String, Option<String>)) -> Value {
-    let mut entry = with(smallest("diff-entry"), &[("filename", json!(path)), ("status", json!("modified"))]);
-    if let Some(patch) = patch {
+fn diff_entry(file: &(String, Option<String>)) -> Value {
+    let mut entry = with(smallest("diff-entry"), &[("filename", json!(file.0)), ("status", json!("modified"))]);
+    if let Some(patch) = &file.1 {
         entry["patch"] = json!(patch);
     }
     entry
