@@ -48,7 +48,11 @@ pub fn apply(
         if let Some(days_left) = days_left.filter(|days| *days >= 0) {
             (exempts, refused) = exempt(&mut named, exception, days_left, policy);
             // What was not judged could not be exempted; what an organisation exempts is for many repositories.
-            let was_judged = exception.rule.is_none_or(|rule| rule.judged_by <= by);
+            let was_judged = match exception.rule {
+                _ if exception.vulnerability.is_some() => by == JudgedBy::Scans,
+                Some(rule) => rule.judged_by <= by,
+                None => true,
+            };
             if exempts == 0 && was_judged && coverage == Coverage::Whole && !exception.of_floor {
                 about_exceptions.extend(unused(exception, refused, policy));
             }
@@ -93,6 +97,7 @@ fn list(exception: &Exception, days_left: Option<i64>, exempts: usize, refused: 
         image: exception.images.text.clone(),
         path: exception.path.as_ref().map(|path| path.text.clone()),
         rule: exception.rule.map(|rule| rule.id),
+        vulnerability: exception.vulnerability.clone(),
         reason: exception.reason.clone(),
         ticket: exception.ticket.clone(),
         expires: exception.expires_text.clone(),
@@ -110,6 +115,7 @@ fn names(exception: &Exception, finding: &Finding) -> bool {
         return false;
     }
     let rule = match exception.rule {
+        _ if exception.vulnerability.is_some() => true,
         Some(rule) => rule.id == id,
         None => finding.rule.judge.is_some(),
     };
@@ -118,7 +124,13 @@ fn names(exception: &Exception, finding: &Finding) -> bool {
         Some(repository) => exception.images.matches(repository),
         None => exception.images.is_everything() && exception.path.is_some() && exception.rule.is_some(),
     };
-    rule && path && image
+    rule && path && image && exempts_vulnerability(exception, finding)
+}
+
+/// An exception that names a vulnerability is about that one alone, whether it is graded or not.
+fn exempts_vulnerability(exception: &Exception, finding: &Finding) -> bool {
+    let Some(name) = &exception.vulnerability else { return true };
+    matches!(finding.vulnerabilities.as_slice(), [only] if only == name)
 }
 
 fn exempted(exception: &Exception, days_left: i64) -> Exempted {
@@ -173,6 +185,7 @@ fn about(
         resource: None,
         image: Some(exception.images.text.clone()),
         repository: None,
+        vulnerabilities: Vec::new(),
         message,
         help: rule.fix.to_owned(),
         related: Vec::new(),
@@ -200,6 +213,7 @@ mod tests {
             resource: None,
             image: None,
             repository: repository.map(str::to_owned),
+            vulnerabilities: Vec::new(),
             message: String::new(),
             help: String::new(),
             related: Vec::new(),

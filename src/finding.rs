@@ -47,6 +47,8 @@ pub struct ListedException {
     pub path: Option<String>,
     /// The rule it is limited to.
     pub rule: Option<&'static str>,
+    /// The vulnerability it is limited to.
+    pub vulnerability: Option<String>,
     pub reason: String,
     pub ticket: Option<String>,
     /// The last day on which it counts, as written: maybe no date.
@@ -87,6 +89,8 @@ pub struct Finding {
     pub image: Option<String>,
     /// What is deployed, `registry/repository` in full, where that is decided: what exceptions compare.
     pub repository: Option<String>,
+    /// The vulnerabilities it is about; empty where it is about none.
+    pub vulnerabilities: Vec<String>,
     /// What is wrong: lower case, no full stop.
     pub message: String,
     /// What the reader should do: a sentence without full stop.
@@ -116,6 +120,7 @@ impl Finding {
             resource: image.resource.clone(),
             image: Some(image.written.clone()),
             repository: image.reference().map(|r| format!("{}/{}", r.registry(), r.repository())),
+            vulnerabilities: Vec::new(),
             message: verdict.message,
             help: verdict.help,
             related: image.related.clone(),

@@ -43,6 +43,7 @@ pub mod report;
 pub mod resolution;
 pub mod rule;
 pub mod runner;
+pub mod scan;
 pub mod source;
 pub mod verify;
 pub mod walk;

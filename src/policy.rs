@@ -13,6 +13,7 @@ mod nearest;
 pub mod pattern;
 mod raw;
 mod refresh;
+mod scan;
 mod schema;
 mod signatures;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::manifest::LocatedImage;
+use crate::resolution::Grade;
 use crate::rule::{Base, Facts, Level, Rule};
 use crate::source::{Place, Source};
 use crate::yaml::Tree;
@@ -33,6 +35,7 @@ pub use nearest::suggest;
 pub use pattern::{CONVENTIONAL, Pattern, Repositories};
 pub use raw::MAX_CONFIGURATION;
 pub use refresh::{Refresh, RegistryHost, days};
+pub use scan::{Scan, named_gate};
 pub use schema::schema;
 pub use signatures::{Key, Provenance, Requirement, Signer};
 
@@ -63,6 +66,7 @@ pub struct Policy {
     pub signatures: Vec<Requirement>,
     /// What the reader of a report should know of how it came about; sentences without full stop.
     pub notices: Vec<String>,
+    scan: scan::Own,
     /// `levels`, and behind them those of the command line: the last one of a rule counts.
     levels: Vec<SetLevel>,
     /// Where `policy` stands.
@@ -134,6 +138,8 @@ pub struct Exception {
     pub path: Option<Pattern>,
     /// Which rule; none for every rule that judges an image.
     pub rule: Option<&'static Rule>,
+    /// Which vulnerability alone, as scanners call it; none for all.
+    pub vulnerability: Option<String>,
     pub reason: String,
     pub ticket: Option<String>,
     /// The last day on which it counts; none where what is written is no date, and then it never counts.
@@ -197,6 +203,17 @@ impl Policy {
     #[must_use]
     pub fn facts<'a>(&'a self, image: &'a LocatedImage) -> Facts<'a> {
         Facts::of(image, self.is_strict(), &self.allowed_registries)
+    }
+
+    /// What of scan reports counts: the repository's word, and never less than the floor's.
+    #[must_use]
+    pub fn scan(&self) -> Scan {
+        self.scan.over(self.floor.as_ref().map(|floor| floor.scan()))
+    }
+
+    /// Sets the lowest grade that counts (`--scan-gate`), over what is configured.
+    pub fn set_scan_gate(&mut self, gate: Grade) {
+        self.scan.gate = Some(gate);
     }
 
     /// Whether the policy is strict.

@@ -169,6 +169,95 @@ pub trait Artifacts {
 pub trait Registry: Answers + Artifacts {}
 
 impl<T: Answers + Artifacts> Registry for T {}
+/// How grave a vulnerability is, in the words that scanners share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grade {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl Grade {
+    /// All grades by their words, the gravest first.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("critical", Self::Critical), ("high", Self::High), ("medium", Self::Medium), ("low", Self::Low)];
+
+    /// The word of the grade.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, grade)| *grade == self).map_or("low", |(word, _)| word)
+    }
+}
+
+/// Something that a scanner found in an image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vulnerability {
+    /// None where nobody graded it yet.
+    pub grade: Option<Grade>,
+    /// `CVE-…`, or what else the scanner calls it by.
+    pub id: String,
+    /// Its other names.
+    pub aliases: Vec<String>,
+    /// The package with its version, or the file: `openssl 3.0.1`.
+    pub part: String,
+    pub fix: Fix,
+}
+
+/// Where a vulnerability is mended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fix {
+    /// In these versions.
+    In(String),
+    /// The scanner says that there is no fix.
+    Nowhere,
+    /// The report does not say.
+    Unknown,
+}
+
+/// What the scan reports of one image say, without what VEX documents take back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// The lowest grade that counts.
+    pub gate: Grade,
+    /// What has this grade or a graver one, and what has none yet; the gravest first, what has none last.
+    pub found: Vec<Vulnerability>,
+}
+
+impl Scanned {
+    /// What is known to count.
+    pub fn graded(&self) -> impl Iterator<Item = &Vulnerability> {
+        self.found.iter().filter(|it| it.grade.is_some())
+    }
+
+    /// What may count: nobody graded it yet.
+    pub fn ungraded(&self) -> impl Iterator<Item = &Vulnerability> {
+        self.found.iter().filter(|it| it.grade.is_none())
+    }
+
+    /// What is called by one of `ids`, beside the first of these names, and the rest without a name.
+    #[must_use]
+    pub fn apart<'i>(self, ids: &[&'i str]) -> Vec<(Option<&'i str>, Self)> {
+        let mut parts: Vec<_> =
+            std::iter::once(None).chain(ids.iter().copied().map(Some)).map(|id| (id, Vec::new())).collect();
+        for vulnerability in self.found {
+            let name = ids.iter().copied().find(|id| vulnerability.is_called(id));
+            if let Some((_, part)) = parts.iter_mut().find(|(id, _)| *id == name) {
+                part.push(vulnerability);
+            }
+        }
+        let gate = self.gate;
+        parts.into_iter().map(|(id, found)| (id, Self { gate, found })).collect()
+    }
+}
+
+impl Vulnerability {
+    /// Whether it has this name.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.id == name || self.aliases.iter().any(|alias| alias == name)
+    }
+}
 
 /// What the registry says of one pinned image.
 #[derive(Clone, Debug)]

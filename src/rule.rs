@@ -20,10 +20,11 @@ mod unpinned;
 mod unreadable_manifest;
 mod unresolved_image;
 mod unused_exception;
+mod vulnerable;
 
 use crate::finding::Severity;
 use crate::manifest::LocatedImage;
-use crate::resolution::Standing;
+use crate::resolution::{Answer, Scanned, Standing};
 
 pub use disallowed_registry::is_allowed as registry_is_allowed;
 pub use expired_exception::RULE as EXPIRED_EXCEPTION;
@@ -84,6 +85,8 @@ pub enum JudgedBy {
     Check,
     /// `verify`, which asks the registries.
     Verify,
+    /// `verify`, where scan reports are given.
+    Scans,
 }
 
 /// One thing that is required.
@@ -130,13 +133,15 @@ pub struct Facts<'a> {
     pub allowed_registries: &'a [String],
     /// What its registry says; none where nobody was asked.
     pub registry: Option<&'a Standing>,
+    /// What the scan reports say of it; none where no report is given.
+    pub scan: Option<&'a Answer<Scanned>>,
 }
 
 impl<'a> Facts<'a> {
     /// What the manifest and the policy alone say; nobody was asked.
     #[must_use]
     pub fn of(image: &'a LocatedImage, strict: bool, allowed_registries: &'a [String]) -> Self {
-        Self { image, strict, allowed_registries, registry: None }
+        Self { image, strict, allowed_registries, registry: None, scan: None }
     }
 }
 
@@ -167,6 +172,7 @@ pub static RULES: &[&Rule] = &[
     &digest_not_found::RULE,
     &tag_moved::RULE,
     &single_platform::RULE,
+    &vulnerable::RULE,
     &unchecked::RULE,
 ];
 

@@ -3,6 +3,8 @@
 //! A reference costs two HEAD requests; only where the digest is that of one image, or the tag has moved, are manifests
 //! read.
 
+mod scanned;
+
 use std::collections::BTreeSet;
 
 use crate::finding::Finding;
@@ -12,13 +14,15 @@ use crate::policy::Policy;
 use crate::reference::Reference;
 use crate::resolution::{Answer, Answers, Asked, Content, Description, Served, Standing};
 use crate::rule::{self, Facts, JudgedBy};
+use crate::scan::Scans;
 
-/// Asks about every image and adds what the rules of `verify` say to what was collected.
-pub fn ask(collected: &mut Collected, policy: &Policy, registries: &dyn Answers) {
+/// Asks about every image and adds what the rules of `verify` say to what was collected. Where scan reports are given,
+/// each image must have one.
+pub fn ask(collected: &mut Collected, policy: &Policy, registries: &dyn Answers, scans: Option<&Scans>) {
     let references: Vec<_> = collected.images.iter().map(|deployed| deployed.image.reference()).collect();
     let asked: BTreeSet<Asked> = references.iter().flatten().flat_map(|reference| questions(reference)).collect();
     let served = Table::of(asked.iter(), |asked| registries.served(asked));
-    let details: BTreeSet<Asked> = references.iter().flatten().flat_map(|it| closer(it, &served)).collect();
+    let details: BTreeSet<Asked> = references.iter().flatten().flat_map(|it| closer(it, &served, scans)).collect();
     let described = Table::of(details.iter(), |asked| registries.describe(asked));
     let mut open = BTreeSet::new();
     for asked in &asked {
@@ -32,12 +36,18 @@ pub fn ask(collected: &mut Collected, policy: &Policy, registries: &dyn Answers)
     for (deployed, reference) in collected.images.iter().zip(&references) {
         let Some(reference) = reference else { continue };
         match standing(reference, &served, &described) {
-            Some(standing) => findings.extend(judge(deployed, &standing, policy)),
+            Some(standing) => {
+                let facts = Facts { registry: Some(&standing), ..policy.facts(&deployed.image) };
+                findings.extend(says(deployed, facts, policy));
+            }
             None => advise(&mut collected.findings, deployed, served.get(&by_tag(reference))),
         }
     }
     collected.counts.unchecked += open.len();
     collected.findings.extend(findings);
+    if let Some(scans) = scans {
+        scanned::judge(collected, policy, &described, scans);
+    }
 }
 
 /// What is asked about a reference first.
@@ -48,13 +58,18 @@ fn questions(reference: &Reference) -> Vec<Asked> {
 }
 
 /// What must be looked at more closely, given the first answers.
-fn closer(reference: &Reference, served: &Table<Served>) -> Vec<Asked> {
+fn closer(reference: &Reference, served: &Table<Served>, scans: Option<&Scans>) -> Vec<Asked> {
     let Some(digest) = reference.digest() else { return Vec::new() };
     let asked = by_digest(reference, digest);
     let Answer::Found(found) = served.get(&asked) else { return Vec::new() };
     let now = reference.tag().and_then(|_| served.get(&by_tag(reference)).found());
     let moved = now.filter(|now| now.digest != digest).map(|now| by_digest(reference, &now.digest));
-    if moved.is_none() && is_index(&found.media_type) { Vec::new() } else { moved.into_iter().chain([asked]).collect() }
+    // A report may be for the image of one platform: then the index tells which ones it has.
+    let is_reported = scans.is_none_or(|scans| scans.names(digest));
+    if moved.is_none() && is_index(&found.media_type) && is_reported {
+        return Vec::new();
+    }
+    moved.into_iter().chain([asked]).collect()
 }
 
 fn is_index(media_type: &str) -> bool {
@@ -89,9 +104,9 @@ fn look(first: &Answer<Served>, name: &Asked, described: &Table<Description>) ->
     }
 }
 
-fn judge(deployed: &Deployed, standing: &Standing, policy: &Policy) -> Vec<Finding> {
-    let facts = Facts { registry: Some(standing), ..policy.facts(&deployed.image) };
-    let said = rule::judge(facts, |rule| policy.level(rule)).filter(|(rule, ..)| rule.judged_by == JudgedBy::Verify);
+/// What the rules of `verify` say of an image.
+fn says(deployed: &Deployed, facts: Facts<'_>, policy: &Policy) -> Vec<Finding> {
+    let said = rule::judge(facts, |rule| policy.level(rule)).filter(|(rule, ..)| rule.judged_by >= JudgedBy::Verify);
     let finding = |(rule, severity, verdict)| {
         Finding::about(&deployed.image, &deployed.environment, deployed.enforced, rule, severity, verdict)
     };
@@ -199,7 +214,7 @@ mod tests {
         let mut collected = Collected { images, ..Collected::default() };
         let mut policy = Policy::default();
         policy.set_base(Base::Strict);
-        ask(&mut collected, &policy, registry);
+        ask(&mut collected, &policy, registry, None);
         let line = |finding: &Finding| {
             assert_eq!(finding.place.text(), image);
             let grave = if finding.severity == Severity::Error { "error" } else { "warning" };

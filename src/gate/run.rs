@@ -157,6 +157,7 @@ impl<'r, 'a> Run<'r, 'a> {
             resource: None,
             image: None,
             repository: None,
+            vulnerabilities: Vec::new(),
             message: unreadable.message,
             help: unreadable
                 .help
@@ -181,6 +182,7 @@ impl<'r, 'a> Run<'r, 'a> {
             resource: None,
             image: None,
             repository: None,
+            vulnerabilities: Vec::new(),
             message,
             help: "correct it, or remove it if there is nothing to deploy any more".to_owned(),
             related: Vec::new(),

@@ -10,7 +10,7 @@ use super::nearest::suggest;
 use super::pattern::{Pattern, Repositories, registry_prefix};
 use super::raw::{Errors, Raw, RawChart, RawEnvironment, RawException, RawStack};
 use super::{Chart, Environment, Exception, Named, Policy, SetLevel, Stack};
-use super::{refresh, signatures};
+use super::{refresh, scan, signatures};
 use crate::rule::{self, Base, Level, RULES, Rule};
 use crate::source::Source;
 use crate::yaml::Node;
@@ -36,6 +36,7 @@ pub(super) fn check(source: &Arc<Source>, raw: &Raw, root: Node<'_>, used: Use) 
         registries: refresh::registries(&raw.registries, root, &mut errors),
         refresh: refresh::refresh(raw.refresh.as_ref(), root, &mut errors),
         signatures: signatures::signatures(&raw.signatures, root, &mut errors),
+        scan: scan::scan(raw.scan.as_ref(), root, &mut errors),
         levels: levels(raw, root, &mut errors),
         notices: Vec::new(),
         base_place: root.get("policy").map(|node| errors.place(node)),
@@ -191,6 +192,8 @@ fn exception(raw: &RawException, node: Node<'_>, used: Use, errors: &mut Errors<
         take(Pattern::new(text, Some(errors.place(node))), node, errors)
     });
     let rule = raw.rule.as_deref().map(|id| take(exemptable_rule(id, raw), at(node, "rule"), errors));
+    let named =
+        raw.vulnerability.as_deref().map(|name| take(scan::of_exception(name, raw), at(node, "vulnerability"), errors));
     if raw.reason.trim().is_empty() {
         errors.add(at(node, "reason"), "the reason is empty", "say why the image is exempted");
     }
@@ -200,6 +203,7 @@ fn exception(raw: &RawException, node: Node<'_>, used: Use, errors: &mut Errors<
         // What is none here although it is written is among the errors, and then there is no policy.
         path: path.flatten(),
         rule: rule.flatten(),
+        vulnerability: named.flatten(),
         reason: raw.reason.clone(),
         ticket: raw.ticket.clone(),
         expires: date(&raw.expires),

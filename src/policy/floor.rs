@@ -2,8 +2,8 @@
 //! line leads.
 //!
 //! It is written as a configuration is. Each key has its own way to be a floor: the higher level counts, the stricter
-//! policy, the registries that both allow, the signatures that either requires, the exceptions of both as far as the
-//! floor lets the repository make some.
+//! policy, the registries that both allow, the signatures that either requires, the lower gate for scan reports, the
+//! exceptions of both as far as the floor lets the repository make some.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -67,6 +67,10 @@ impl Floor {
 
     pub(super) fn level(&self, rule: &Rule) -> Level {
         self.policy.own_level(rule)
+    }
+
+    pub(super) fn scan(&self) -> super::scan::Own {
+        self.policy.scan
     }
 
     pub(super) fn is_strict(&self) -> bool {

@@ -12,6 +12,7 @@ use serde_path_to_error::Segment;
 use super::error::{PolicyError, PolicyErrors, is_invisible};
 use super::nearest::suggest;
 use super::refresh::{RawHost, RawRefresh};
+use super::scan::RawScan;
 use super::signatures::RawSignature;
 use crate::source::{Place, Source, Span};
 use crate::yaml::{Node, NodeKind, Style, Tree};
@@ -44,6 +45,7 @@ pub(super) struct Raw {
     pub repository_exceptions: Option<bool>,
     #[serde(default)]
     pub enforced_environments: Vec<String>,
+    pub scan: Option<RawScan>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -82,6 +84,7 @@ pub(super) struct RawException {
     pub image: String,
     pub path: Option<String>,
     pub rule: Option<String>,
+    pub vulnerability: Option<String>,
     pub reason: String,
     pub ticket: Option<String>,
     pub expires: String,

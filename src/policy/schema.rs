@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::check::{BASES, MAX_NAME};
 use super::{EXEMPTABLE_BY_PATH, NOT_EXEMPTABLE};
-use super::{floor, refresh, signatures};
+use super::{floor, refresh, scan, signatures};
 use crate::rule::{Level, RULES};
 
 /// The schema, draft 2020-12. It accepts every configuration that the gate accepts; the gate is stricter about what a
@@ -44,7 +44,8 @@ pub fn schema() -> Value {
             "refresh": refresh::refresh_schema(),
             "signatures": signatures::signatures_schema(),
             "repository-exceptions": floor::repository_exceptions_schema(),
-            "enforced-environments": floor::enforced_environments_schema()
+            "enforced-environments": floor::enforced_environments_schema(),
+            "scan": scan::schema()
         }
     })
 }
@@ -155,6 +156,7 @@ fn exception() -> Value {
             },
             "path": { "type": "string", "minLength": 1, "description": "Only in these files: a file, folder or glob." },
             "rule": { "enum": rules, "description": "Only from this rule; without it from every rule about images." },
+            "vulnerability": scan::exception_schema(),
             "reason": { "type": "string", "pattern": "\\S", "description": "Why." },
             "ticket": { "type": "string", "description": "Where it is tracked." },
             "expires": {

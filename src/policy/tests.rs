@@ -151,6 +151,14 @@ const REFUSED: &[(&str, &str, bool)] = &[
         "version: 1\nexceptions: [{image: a, reason: x, ticket: 17, expires: 2027-01-31}]\n",
         true,
     ),
+    (
+        "a vulnerability of another rule, and one that is none",
+        "version: 1\nexceptions:\n- {image: a, rule: unpinned, vulnerability: CVE-1, reason: x, expires: 2027-01-31}\n- {image: a, vulnerability: 'CVE 1', reason: x, expires: 2027-01-31}\n",
+        true,
+    ),
+    ("a switch that is a text", "version: 1\nscan: { ignore-unfixed: 'no' }\n", true),
+    ("a switch in another spelling", "version: 1\nscan: { ignore_unfixed: true }\n", true),
+    ("a grade that is none", "version: 1\nscan: { gate: severe }\n", true),
     ("an exception as a list", "version: 1\nexceptions: [[a, a.yml, unpinned, x, T-1, 2027-01-31]]\n", true),
     ("a signature of nobody", "version: 1\nsignatures:\n  - images: ghcr.io/org/**\n", true),
     ("a signature of no image", "version: 1\nsignatures:\n  - key: cosign.pub\n", true),
@@ -305,6 +313,7 @@ fn every_key_and_every_rule_is_in_the_schema() {
     assert_eq!(keys("/properties/signatures/items/properties"), keys_of::<RawSignature>());
     assert_eq!(keys("/properties/signatures/items/properties/any-of/items/properties"), keys_of::<RawSigner>());
     assert_eq!(keys("/properties/signatures/items/properties/provenance/properties"), keys_of::<RawProvenance>());
+    assert_eq!(keys("/properties/scan/properties"), keys_of::<scan::RawScan>());
     assert_eq!(keys("/properties/levels/properties"), sorted(RULES.iter().map(|rule| rule.id)));
     for id in NOT_EXEMPTABLE.iter().chain(EXEMPTABLE_BY_PATH) {
         assert!(rule::find(id).is_some_and(|rule| rule.judge.is_none()), "{id}");

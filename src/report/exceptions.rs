@@ -29,8 +29,9 @@ pub(super) fn line(exception: &ListedException) -> String {
 /// What it is for: the image, the rule and the files.
 pub(super) fn scope(exception: &ListedException) -> String {
     let rule = exception.rule.map(|rule| format!("only `{rule}`"));
+    let vulnerability = exception.vulnerability.as_ref().map(|name| format!("only `{name}`"));
     let path = exception.path.as_ref().map(|path| format!("only in `{path}`"));
-    let limits: Vec<_> = rule.into_iter().chain(path).collect();
+    let limits: Vec<_> = rule.into_iter().chain(vulnerability).chain(path).collect();
     let limits = if limits.is_empty() { String::new() } else { format!(" ({})", limits.join(", ")) };
     format!("`{}`{limits}", exception.image)
 }

@@ -56,7 +56,8 @@ fn issue(finding: &Finding, fingerprint: String) -> Issue<'_> {
 fn exempting(exception: &ListedException) -> Issue<'_> {
     let place = &exception.place;
     let (files, rule) = (exception.path.as_deref().unwrap_or_default(), exception.rule.unwrap_or_default());
-    let about = [place.source.path(), &exception.image, files, rule, &exception.reason];
+    let vulnerability = exception.vulnerability.as_deref().unwrap_or_default();
+    let about = [place.source.path(), &exception.image, files, rule, vulnerability, &exception.reason];
     Issue {
         description: visible::visible(&format!("exception: {}", line(exception))).into_owned(),
         check_name: "exception",

@@ -32,6 +32,8 @@ struct FindingLine<'a> {
     level_from: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    vulnerabilities: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -77,6 +79,8 @@ struct ExceptionEntry<'a> {
     image: &'a str,
     path: Option<&'a str>,
     rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vulnerability: Option<&'a str>,
     reason: &'a str,
     ticket: Option<&'a str>,
     expires: &'a str,
@@ -169,6 +173,7 @@ fn finding_line<'a>(finding: &'a Finding, report: &'a Report) -> FindingLine<'a>
         exception: finding.exception.as_ref().map(Exception::from),
         level_from: report.level_sources.get(finding.rule.id).map(String::as_str),
         resource: finding.resource.as_deref(),
+        vulnerabilities: &finding.vulnerabilities,
     }
 }
 
@@ -202,6 +207,7 @@ impl<'a> From<&'a ListedException> for ExceptionEntry<'a> {
             image: &exception.image,
             path: exception.path.as_deref(),
             rule: exception.rule,
+            vulnerability: exception.vulnerability.as_deref(),
             reason: &exception.reason,
             ticket: exception.ticket.as_deref(),
             expires: &exception.expires,

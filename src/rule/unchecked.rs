@@ -7,7 +7,7 @@ pub(super) static RULE: Rule = Rule {
     id: "unchecked",
     default: Level::Warning,
     strict: Level::Error,
-    summary: "a question could not be answered: the registry did not answer, or refused to",
+    summary: "a question could not be answered: the registry did not answer, or no scan report is for the image",
     why: "what was not looked at is not known to be good: an outage or a rate limit must not pass for a clean result",
     fix: "run again later, log in to the registry (`docker login`, the input `registry-auth`), or configure a mirror",
     example: None,
@@ -16,6 +16,30 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn judge(facts: &Facts<'_>) -> Option<Verdict> {
+    asked(facts).or_else(|| scanned(facts))
+}
+
+/// What the scan reports leave open: there is none of the image, or one that grades not everything.
+fn scanned(facts: &Facts<'_>) -> Option<Verdict> {
+    let scanned = match facts.scan? {
+        Answer::Unanswered(why) => {
+            return Some(Verdict { message: why.reason.clone(), help: why.help.clone() });
+        }
+        Answer::Missing => return None,
+        Answer::Found(scanned) => scanned,
+    };
+    let mut names: Vec<_> = scanned.ungraded().map(|it| it.id.as_str()).collect();
+    names.dedup();
+    let more = names.len().saturating_sub(3);
+    let shown = names.get(..3).unwrap_or(&names).join(", ");
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| Verdict {
+        message: format!("how grave {shown}{more} would be is not known: the scan report gives no severity"),
+        help: "scan again when it has been graded, or say in a VEX document that it does no harm".to_owned(),
+    })
+}
+
+fn asked(facts: &Facts<'_>) -> Option<Verdict> {
     let registry = facts.registry?;
     let digest = match &registry.digest {
         Answer::Unanswered(why) => Some((why, "whether the digest exists")),
