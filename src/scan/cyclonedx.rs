@@ -103,7 +103,7 @@ pub(super) fn read(bill: Bill) -> Result<Read, Wrong> {
     let issued = metadata.timestamp.as_deref().and_then(|it| it.parse().ok());
     let mut statements = Vec::new();
     for entry in &bill.vulnerabilities {
-        let Some((harmless, at)) = entry.analysis.as_ref().map(|it| it.said()).transpose()?.flatten() else { continue };
+        let Some((harmless, at)) = entry.analysis.as_ref().map(Analysis::said).transpose()?.flatten() else { continue };
         let ids: Vec<_> =
             entry.id.iter().chain(entry.references.iter().filter_map(|it| it.id.as_ref())).cloned().collect();
         for affected in &entry.affects {

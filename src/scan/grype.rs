@@ -77,8 +77,8 @@ struct Artifact {
 
 pub(super) fn read(grype: Grype) -> Result<Read, Wrong> {
     let mut report = Report { left_out: grype.ignored_matches.map_or(0, |it| it.len()), ..Report::default() };
-    match grype.source {
-        Some(Origin { target: Some(Target::Image(image)), kind }) if kind == "image" => {
+    match grype.source.ok_or("it has no `source`: it does not say what was scanned")? {
+        Origin { target: Some(Target::Image(image)), kind } if kind == "image" => {
             let repository = image.repo_digests.unwrap_or_default();
             report.digests = repository.iter().filter_map(|it| digest_of(it)).collect();
             if report.digests.is_empty() {
@@ -87,10 +87,9 @@ pub(super) fn read(grype: Grype) -> Result<Read, Wrong> {
             report.digests.extend(image.manifest_digest.filter(|it| is_digest(it)));
             report.image = image.user_input;
         }
-        Some(origin) => {
-            report.void = Some(format!("it is a scan of a `{}` and not of an image", super::purl::short(&origin.kind)));
+        Origin { kind, .. } => {
+            report.void = Some(format!("it is a scan of a `{}` and not of an image", super::purl::short(&kind)));
         }
-        None => {}
     }
     report.found = grype.matches.into_iter().map(Found::from).collect();
     Ok(report.into())

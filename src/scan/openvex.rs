@@ -64,12 +64,12 @@ pub(super) fn read(document: Document) -> Result<Read, Wrong> {
     }
     let issued = document.timestamp.as_deref().and_then(|it| it.parse::<Timestamp>().ok());
     let mut statements = Vec::new();
-    for (index, said) in document.statements.iter().enumerate() {
+    for (index, said) in document.statements.into_iter().enumerate() {
         let harmless = said.is_harmless().map_err(|wrong| format!("statement {}: {wrong}", index + 1))?;
         let at = said.last_updated.as_ref().or(said.timestamp.as_ref()).and_then(|it| it.parse().ok()).or(issued);
-        let ids = match &said.vulnerability {
-            Named::Name(name) => vec![name.clone()],
-            Named::Object { name, aliases } => std::iter::once(name).chain(aliases.iter().flatten()).cloned().collect(),
+        let ids = match said.vulnerability {
+            Named::Name(name) => vec![name],
+            Named::Object { name, aliases } => std::iter::once(name).chain(aliases.into_iter().flatten()).collect(),
         };
         for product in &said.products {
             let inner = product.subcomponents().iter().chain(&said.subcomponents);

@@ -195,7 +195,7 @@ fn found(line: &Line, rules: &[Rule]) -> Option<Found> {
     }
     let id = line.rule_id.as_deref().or(rule.map(|rule| rule.id.as_str())).unwrap_or("a result without a name");
     let purls = properties.into_iter().flat_map(|it| it.purls.iter().flatten().chain(&it.purl));
-    let purl = purls.filter_map(|it| Package::parse(it)).next();
+    let purl = purls.into_iter().find_map(|it| Package::parse(it));
     let named =
         value(&["Package"]).map(|name| Package::named(&name, value(&["Installed Version", "Version"]).as_deref()));
     let part = named.as_ref().or(purl.as_ref()).map_or_else(|| "a part it does not name".to_owned(), Package::shown);

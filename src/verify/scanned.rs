@@ -13,6 +13,8 @@ use crate::scan::Scans;
 
 /// How many vulnerabilities a finding lists by name.
 const MAX_NAMES: usize = 1000;
+/// The rule about what is not known.
+const UNCHECKED: &str = "unchecked";
 
 /// Adds what the scan reports say of every image.
 pub(super) fn judge(collected: &mut Collected, policy: &Policy, described: &Table<Description>, scans: &Scans) {
@@ -58,16 +60,117 @@ fn judge_one(deployed: &Deployed, said: Answer<Scanned>, accepted: &[&str], poli
         }
     };
     let judged = parts.into_iter().flat_map(|(accepted, part)| {
-        let names: Vec<_> = match accepted {
-            Some(name) => vec![name.to_owned()],
-            None => part.found.iter().map(|it| it.id.clone()).take(MAX_NAMES).collect(),
-        };
         let scan = Answer::Found(part);
         let mut findings = says(deployed, Facts { scan: Some(&scan), ..policy.facts(&deployed.image) }, policy);
         for finding in &mut findings {
-            finding.vulnerabilities.clone_from(&names);
+            finding.vulnerabilities = match accepted {
+                Some(name) => vec![name.to_owned()],
+                None => names(&scan, finding.rule.id == UNCHECKED),
+            };
         }
         findings
     });
     judged.collect()
+}
+
+/// What a finding is about by name: what has a grade, or what has none.
+fn names(scan: &Answer<Scanned>, ungraded: bool) -> Vec<String> {
+    let found = scan.found().map(|scanned| scanned.found.as_slice()).unwrap_or_default();
+    let mut names: Vec<_> = found.iter().filter(|it| it.grade.is_none() == ungraded).map(|it| it.id.clone()).collect();
+    names.dedup();
+    names.truncate(MAX_NAMES);
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::exception::{self, Coverage};
+    use crate::finding::Severity;
+    use crate::manifest::{Alone, read};
+    use crate::resolution::Asked;
+    use crate::rule::JudgedBy;
+    use crate::source::Source;
+    use crate::yaml::Tree;
+
+    const DIGEST: &str = "sha256:1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a";
+    const TODAY: jiff::civil::Date = jiff::civil::date(2026, 11, 26);
+
+    /// `rule severity (exempted): message` of one image, and how many questions are open.
+    fn findings(image: &str, reports: &[&str], configuration: &str) -> (Vec<String>, usize) {
+        let source = Source::new("compose.yml", format!("services: {{a: {{image: '{image}'}}}}\n"));
+        let found = read(&source, &Alone, &mut Tree::default()).images;
+        let deployed =
+            |image| Deployed { image, environment: Arc::from("production"), enforced: true, whole: Arc::default() };
+        let mut collected = Collected { images: found.into_iter().map(deployed).collect(), ..Collected::default() };
+        let policy = Policy::parse(&Source::new("digest-gate.yml", format!("version: 1\n{configuration}")));
+        let policy = policy.unwrap_or_else(|errors| panic!("{errors}"));
+        let mut scans = Scans::default();
+        for report in reports {
+            scans.read(&Source::new("scan.json", *report), None).unwrap();
+        }
+        let described = Table::of(std::iter::empty::<&Asked>(), |_| Vec::new());
+        judge(&mut collected, &policy, &described, &scans);
+        let mut findings = collected.findings;
+        exception::apply(&mut findings, &policy, TODAY, Coverage::Whole, JudgedBy::Scans);
+        let line = |it: &Finding| {
+            let grave = if it.severity == Severity::Error { "error" } else { "warning" };
+            let exempted = if it.exception.is_some() { " exempted" } else { "" };
+            format!("{} {grave}{exempted} [{}]: {}", it.rule.id, it.vulnerabilities.join(" "), it.message)
+        };
+        (findings.iter().map(line).collect(), collected.counts.unchecked)
+    }
+
+    const TRIVY: &str = include_str!("../../tests/data/scans/trivy.json");
+    const UNGRADED: &str = "unchecked warning [CVE-2026-1004]: how grave CVE-2026-1004 would be is not known: the scan \
+                            report gives no severity";
+
+    #[test]
+    fn what_a_report_lists_is_one_finding_of_the_image() {
+        let (found, open) = findings(&format!("app@{DIGEST}"), &[TRIVY], "");
+        let message = "vulnerable error [CVE-2026-1001 aws-access-key-id GHSA-abcd-2345-wxyz CVE-2026-1002]: 3 critical, 2 high: CVE-2026-1001 (libssl3 3.0.11-1~deb12u2, fixed in \
+                       3.0.15-1~deb12u1), CVE-2026-1001 (openssl 3.0.11-1~deb12u2, fixed in 3.0.15-1~deb12u1), \
+                       aws-access-key-id (/app/config.json), GHSA-abcd-2345-wxyz (@org/parser 1.0.0, fixed in 1.0.1), \
+                       CVE-2026-1002 (libc6 2.36-9+deb12u9, no fix yet)";
+        assert_eq!(found, [message, UNGRADED]);
+        assert_eq!(open, 1);
+        let (found, open) = findings(&format!("app@{DIGEST}"), &[TRIVY], "policy: strict\nscan: {gate: critical}\n");
+        assert!(
+            found.iter().any(|it| it.starts_with("vulnerable error") && it.contains(": 3 critical: ")),
+            "{found:?}"
+        );
+        assert!(found.iter().any(|it| it.starts_with("unchecked error")) && open == 1, "{found:?}");
+    }
+
+    #[test]
+    fn an_image_without_a_report_is_unchecked() {
+        let (found, open) = findings(&format!("app@{DIGEST}"), &[], "");
+        assert_eq!(found, ["unchecked warning []: no scan report is for its digest"]);
+        assert_eq!(open, 1);
+        assert_eq!(findings("app:1", &[TRIVY], ""), (vec![], 1), "it is unpinned already");
+    }
+
+    #[test]
+    fn an_exception_that_names_a_vulnerability_exempts_it_alone() {
+        let exception = |keys: &str| format!("exceptions: [{{image: app, reason: x, expires: 2026-12-31{keys}}}]\n");
+        let count = |configuration: &str| {
+            let (found, _) = findings(&format!("app@{DIGEST}"), &[TRIVY], configuration);
+            let of = |words: &str| found.iter().filter(|it| it.starts_with(words)).count();
+            (of("vulnerable error ["), of("vulnerable error exempted"), of("unchecked warning"), of("unused"), found)
+        };
+        let (blocking, exempted, _, unused, found) = count(&exception(", vulnerability: CVE-2026-1002"));
+        assert_eq!((blocking, exempted, unused), (1, 1, 0), "{found:?}");
+        assert!(found.iter().any(|it| it.contains("3 critical, 1 high")), "{found:?}");
+        let (blocking, exempted, unchecked, ..) = count(&exception(", vulnerability: CVE-2026-1004"));
+        assert_eq!((blocking, exempted, unchecked), (1, 0, 1), "it is not graded, and said");
+        let (blocking, exempted, _, unused, _) = count(&exception(", vulnerability: CVE-2026-9999"));
+        assert_eq!((blocking, exempted, unused), (1, 0, 1));
+        let (blocking, exempted, ..) = count(&exception(", rule: vulnerable"));
+        assert_eq!((blocking, exempted), (0, 1), "without a name all of them");
+        let ended = exception(", vulnerability: CVE-2026-1002").replace("2026-12-31", "2026-11-25");
+        let (blocking, exempted, ..) = count(&ended);
+        assert_eq!((blocking, exempted), (2, 0), "it ended");
+    }
 }
