@@ -14,6 +14,7 @@ use crate::command;
 use crate::pin::Selection;
 use crate::policy::{Policy, Repositories};
 use crate::report::{self, Style};
+use crate::resolution::Grade;
 use crate::rule;
 
 /// Nothing blocks.
@@ -82,6 +83,8 @@ pub(crate) enum Command {
     Verify {
         #[command(flatten)]
         input: Input,
+        #[command(flatten)]
+        scanning: Scanning,
         #[command(flatten)]
         asking: Asking,
         #[command(flatten)]
@@ -160,6 +163,19 @@ pub(crate) struct Waiting {
     /// Remember in this file when a digest was first seen, and wait from there instead of from its creation
     #[arg(long, value_name = "FILE")]
     pub(crate) first_seen: Option<PathBuf>,
+}
+
+/// Which scan reports are judged, and how.
+#[derive(Args)]
+pub(crate) struct Scanning {
+    /// A report of Trivy, Grype or Docker Scout (JSON, SARIF), a VEX document (CycloneDX, OpenVEX), or a folder of them;
+    /// may be given several times. Then every image must have a report of its digest. A report that names no digest is
+    /// given as `REPOSITORY@DIGEST=FILE`
+    #[arg(long = "scan-report", value_name = "FILE")]
+    pub(crate) reports: Vec<String>,
+    /// The lowest severity that counts; goes before the configuration's `scan.gate`, which is `high` by default
+    #[arg(long = "scan-gate", value_name = "SEVERITY", value_parser = PossibleValuesParser::new(Grade::ALL.map(|(word, _)| word)))]
+    pub(crate) gate: Option<String>,
 }
 
 /// How registries are asked.
@@ -271,7 +287,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Refresh { input, moving, waiting, asking, common } => {
             command::refresh::run(&input, &common, &moving, &asking, &waiting)
         }
-        Command::Verify { input, asking, common } => command::verify::run(&input, &common, &asking),
+        Command::Verify { input, scanning, asking, common } => {
+            command::verify::run(&input, &common, &asking, &scanning)
+        }
         Command::History { input, images, common } => command::history::run(&input, &common, &images),
         Command::Explain { rule } => command::explain::run(rule.as_deref()),
         Command::Schema => command::print(&format!("{:#}\n", crate::policy::schema())),

@@ -10,6 +10,7 @@ mod moves;
 pub(crate) mod pin;
 pub(crate) mod refresh;
 mod registries;
+mod scans;
 mod setup;
 pub(crate) mod verify;
 

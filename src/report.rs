@@ -196,6 +196,18 @@ fn exempted(report: &Report) -> Vec<(&Finding, &Exempted)> {
     report.findings.iter().filter_map(|finding| Some((finding, finding.exception.as_ref()?))).collect()
 }
 
+/// Which vulnerabilities a finding is about, with a blank before them: ` CVE-2024-3094, CVE-2024-1 and 7 more`.
+fn about_vulnerabilities(finding: &Finding) -> String {
+    const NAMED: usize = 3;
+    let names = &finding.vulnerabilities;
+    let Some(first) = names.get(..NAMED.min(names.len())).filter(|first| !first.is_empty()) else {
+        return String::new();
+    };
+    let more = names.len() - first.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(" {}{more}", first.join(", "))
+}
+
 /// `1 error`, `2 errors`.
 fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })

@@ -175,6 +175,12 @@ impl Workspace {
         met.absolute.is_dir()
     }
 
+    /// Where on disk something lies that was met: absolute.
+    #[must_use]
+    pub fn path_of<'m>(&self, met: &'m Met) -> &'m Path {
+        &met.absolute
+    }
+
     /// Walks folders (relative to the root) on `threads` threads and hands every file whose path `wants` accepts to
     /// `visit`. Nothing is said about the order.
     ///

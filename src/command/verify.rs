@@ -1,26 +1,39 @@
-//! `verify`: judges, and asks the registries about every image.
+//! `verify`: judges, asks the registries about every image, and reads what scanners found in it.
 
-use super::registries;
 use super::setup::{Asked, Setup};
-use crate::cli::{Asking, Common, Input};
+use super::{registries, scans};
+use crate::cli::{Asking, Common, Input, Scanning};
 use crate::gate::{self, Judged};
+use crate::policy;
 use crate::resolution::Registry;
 use crate::rule::JudgedBy;
+use crate::scan::Scans;
 use crate::verify;
 
 /// Judges what is asked for, asks the registries, and prints the outcome.
-pub(crate) fn run(input: &Input, common: &Common, asking: &Asking) -> anyhow::Result<u8> {
-    let setup = Setup::new(common, true)?;
+pub(crate) fn run(input: &Input, common: &Common, asking: &Asking, scanning: &Scanning) -> anyhow::Result<u8> {
+    let mut setup = Setup::new(common, true)?;
+    if let Some(gate) = &scanning.gate {
+        setup.policy.scan.gate = policy::named_gate(gate)?;
+    }
     let asked = setup.asked(input)?;
+    let named: Vec<_> = scanning.reports.iter().map(String::as_str).collect();
+    let scans = scans::read(&setup.workspace, &named)?;
     let registries = registries::connect(&setup.policy, common, asking)?;
-    let judged = judge(&setup, &asked, &*registries)?;
+    let judged = judge(&setup, &asked, &*registries, scans.as_ref())?;
     super::check::show(&judged.report, common)
 }
 
-/// Judges what the manifests say and what the registries say of them.
-pub(crate) fn judge(setup: &Setup, asked: &Asked<'_>, registries: &dyn Registry) -> anyhow::Result<Judged> {
+/// Judges what the manifests say, what the registries say of them, and what scanners found.
+pub(crate) fn judge(
+    setup: &Setup,
+    asked: &Asked<'_>,
+    registries: &dyn Registry,
+    scans: Option<&Scans>,
+) -> anyhow::Result<Judged> {
     let request = setup.request(&setup.workspace, asked.targets());
     let mut collected = gate::collect(&request)?;
-    verify::ask(&mut collected, &setup.policy, registries);
-    Ok(gate::conclude(collected, &request, JudgedBy::Verify))
+    verify::ask(&mut collected, &setup.policy, registries, scans);
+    let by = if scans.is_some() { JudgedBy::Scans } else { JudgedBy::Verify };
+    Ok(gate::conclude(collected, &request, by))
 }

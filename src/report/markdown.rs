@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 
 use super::exceptions::{self, SOON, effect, end, is_soon};
-use super::{Style, Tally, by_importance, counted, ends, exempted, is_advisory, notices, verdict, visible};
+use super::{
+    Style, Tally, about_vulnerabilities, by_importance, counted, ends, exempted, is_advisory, notices, verdict, visible,
+};
 use crate::finding::{Exempted, Finding, ListedException, Report};
 use crate::source::Place;
 
@@ -151,8 +153,9 @@ fn exempted_row(finding: &Finding, exception: &Exempted) -> String {
     let ticket = exception.ticket.as_deref().map_or_else(|| "–".to_owned(), prose);
     let soon = if exception.days_left <= SOON { "⚠️ " } else { "" };
     format!(
-        "| `{}` | {} | {about} | {} | {ticket} | {soon}{} |\n",
+        "| `{}`{} | {} | {about} | {} | {ticket} | {soon}{} |\n",
         finding.rule.id,
+        prose(&about_vulnerabilities(finding)),
         place(&finding.place),
         prose(&exception.reason),
         prose(&ends(&exception.expires, exception.days_left)),

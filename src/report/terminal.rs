@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::exceptions::line;
-use super::{Style, counted, ends, exempted, is_advisory, notices, verdict, visible};
+use super::{Style, about_vulnerabilities, counted, ends, exempted, is_advisory, notices, verdict, visible};
 use crate::finding::{Exempted, Finding, ListedException, Report, Severity};
 use crate::manifest::{LocatedImage, State};
 use crate::source::Place;
@@ -273,9 +273,10 @@ fn push_exempted(out: &mut String, findings: &[(&Finding, &Exempted)], style: &S
         let ticket = exception.ticket.as_deref().map(|ticket| format!(" ({})", inert(ticket))).unwrap_or_default();
         let _ = writeln!(
             out,
-            "  {}[{}] {} {}: {}{ticket}, ends {}",
+            "  {}[{}]{} {} {}: {}{ticket}, ends {}",
             finding.severity.as_str(),
             finding.rule.id,
+            inert(&about_vulnerabilities(finding)),
             at(&finding.place),
             inert(about),
             inert(&exception.reason),

@@ -20,6 +20,7 @@ mod pin;
 mod program;
 mod pull_request;
 mod registry;
+mod scan;
 mod stacks;
 mod standin;
 mod suggestions;
