@@ -14,7 +14,7 @@ use crate::verify;
 pub(crate) fn run(input: &Input, common: &Common, asking: &Asking, scanning: &Scanning) -> anyhow::Result<u8> {
     let mut setup = Setup::new(common, true)?;
     if let Some(gate) = &scanning.gate {
-        setup.policy.scan.gate = policy::named_gate(gate)?;
+        setup.policy.set_scan_gate(policy::named_gate(gate)?);
     }
     let asked = setup.asked(input)?;
     let named: Vec<_> = scanning.reports.iter().map(String::as_str).collect();
