@@ -181,7 +181,7 @@ pub(crate) struct Scanning {
 /// How registries are asked.
 #[derive(Args)]
 pub(crate) struct Asking {
-    /// Log in to registries with this file, in the form of docker's `config.json`; goes before docker's own
+    /// Log in to registries with this file: lines `HOST USER PASSWORD`, or docker's `config.json`; goes before docker's own
     #[arg(long, value_name = "FILE")]
     pub(crate) registry_auth: Option<PathBuf>,
 }

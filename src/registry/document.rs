@@ -279,3 +279,6 @@ impl Config {
         platform
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 mod documents;
 mod faults;
 mod mirrors;
+mod program;
 mod proofs;
 mod real;
 mod server;

@@ -1,13 +1,16 @@
 //! What goes wrong with a registry leaves the question open, with the reason and the way out, and all of it ends.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use digest_gate::policy::RegistryHost;
 use digest_gate::registry::{Patience, Registries};
 use digest_gate::resolution::{Answer, Answers, Artifacts, Asked, Unanswered};
 
 use super::server::{Reply, Request, Server};
-use super::{anonymous, by_digest, found, patience, tag};
+use super::{anonymous, by_digest, client, found, patience, tag};
 use crate::daemon::{Daemon, OCI_INDEX, OCI_MANIFEST, digest};
 
 /// An index without images, which is all that HEAD requests need.
@@ -345,4 +348,56 @@ fn faults_before_a_real_registry_change_no_digest() {
     assert_eq!(wrong.count(), 0);
     assert!(answers.iter().filter(|answer| answer.found().is_some()).count() > 20, "{answers:?}");
     assert!(!answers.contains(&Answer::Missing), "{answers:?}");
+}
+
+#[test]
+fn a_host_is_asked_a_few_questions_at_once() {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&most);
+    let server = server(move |_| {
+        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(10));
+        now.fetch_sub(1, Ordering::SeqCst);
+        None
+    });
+    let answers = anonymous().served(&many(&server, 60));
+    assert!(answers.iter().all(|answer| answer.found().is_some()));
+    let seen = seen.load(Ordering::SeqCst);
+    assert!((2..=8).contains(&seen), "{seen} at once");
+}
+
+#[test]
+fn when_the_time_is_over_nothing_more_is_asked() {
+    let slow = server(|_| Some(Reply::Late(Duration::from_millis(100), Box::new(Reply::manifest(OCI_INDEX, INDEX)))));
+    let hasty = impatient(|patience| patience.total = Duration::from_millis(250));
+    let answers = hasty.served(&many(&slow, 100));
+    let found = answers.iter().filter(|answer| answer.found().is_some()).count();
+    assert!((1..100).contains(&found), "{found} were found");
+    assert!(slow.lines().len() < 60, "{}", slow.lines().len());
+    let open = answers.iter().find_map(|answer| match answer {
+        Answer::Unanswered(why) => Some(shown(why, &slow)),
+        _ => None,
+    });
+    let (reason, help) = open.unwrap();
+    assert_eq!(reason, "HOST was not asked: all answers together took longer than a second");
+    assert_eq!(help, "run again later");
+}
+
+#[test]
+fn another_machine_is_asked_over_tls_unless_it_is_configured() {
+    let server = server(|_| None);
+    // This machine, under an address that does not look like it.
+    let address = server.address.replace("127.0.0.1", "0.0.0.0");
+    let asked = [tag(&address, "a/b", "t")];
+    let answer = anonymous().served(&asked).remove(0);
+    let Answer::Unanswered(why) = answer else { panic!("{answer:?}") };
+    assert_eq!(why.reason, format!("{address} does not speak TLS"));
+    assert_eq!(
+        why.help,
+        format!("if it is to be asked without encryption, write `registries: {{\"{address}\": {{plain-http: true}}}}`")
+    );
+    assert!(server.lines().is_empty());
+    let hosts = BTreeMap::from([(address, RegistryHost { mirrors: Vec::new(), plain_http: true })]);
+    assert!(client(&[], &hosts, None).served(&asked)[0].found().is_some());
+    assert_eq!(server.lines().len(), 1);
 }

@@ -201,6 +201,8 @@ fn serve(stream: TcpStream, shared: &Shared) {
             return;
         }
     }
+    // To what is no request, as that of TLS.
+    let _ = writer.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
 }
 
 fn read(reader: &mut impl BufRead) -> Option<Request> {
