@@ -106,6 +106,12 @@ pub(crate) enum Command {
         #[arg(value_parser = PossibleValuesParser::new(rule::RULES.iter().map(|rule| rule.id)), hide_possible_values = true)]
         rule: Option<String>,
     },
+    /// Write a configuration and workflows for what this repository deploys; never over files that are there
+    Init {
+        /// Show what would be written, and write nothing
+        #[arg(long)]
+        print: bool,
+    },
     /// The JSON Schema of the configuration
     Schema,
     /// A completion script
@@ -292,6 +298,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Command::History { input, images, common } => command::history::run(&input, &common, &images),
         Command::Explain { rule } => command::explain::run(rule.as_deref()),
+        Command::Init { print } => command::init::run(print),
         Command::Schema => command::print(&format!("{:#}\n", crate::policy::schema())),
         Command::Completions { shell } => command::print(&completions(shell)),
         Command::Man => manual().and_then(|text| command::print(&text)),

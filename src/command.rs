@@ -6,6 +6,7 @@ pub(crate) mod explain;
 mod first_seen;
 pub(crate) mod history;
 pub(crate) mod images;
+pub(crate) mod init;
 mod moves;
 pub(crate) mod pin;
 pub(crate) mod refresh;

@@ -23,6 +23,7 @@
 //! - judging: [`rule`], [`finding`], [`policy`] (the configuration), [`exception`]
 //! - running: [`walk`], [`gate`]
 //! - asking: [`registry`], and what is made of the answers: [`pin`], [`verify`]
+//! - beginning: [`init`] (what is written for a repository that has no configuration yet)
 //! - output: [`report`] (one file a format), [`github`] (posts to it), `command` (one file a command), [`cli`]
 
 pub mod cli;
@@ -34,6 +35,7 @@ pub mod gate;
 pub mod github;
 pub mod history;
 pub mod http;
+pub mod init;
 pub mod manifest;
 pub mod pin;
 pub mod policy;

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["walk"],
     &["gate"],
     &["registry", "history", "signature", "scan"],
-    &["pin", "rollback", "verify"],
+    &["init", "pin", "rollback", "verify"],
     &["report"],
     &["runner", "github"],
     &["command", "cli"],

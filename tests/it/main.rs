@@ -12,6 +12,7 @@ mod floor;
 mod git;
 mod github;
 mod history;
+mod init;
 mod kustomize;
 mod layers;
 mod openapi;

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use convention::base_names;
+pub use convention::{base_names, base_names_by};
 
 use crate::manifest::{Beside, Found, LocatedImage, State, Unreadable};
 use crate::source::{Place, Source, Span};

@@ -11,14 +11,20 @@ const STEMS: [&str; 4] = ["compose", "docker-compose", "podman-compose", "docker
 /// `docker-compose.yaml` or `.yml`.
 #[must_use]
 pub fn base_names(name: &str) -> Vec<String> {
+    base_names_by(name, &PRODUCTION)
+}
+
+/// The names that the base of an override may have that goes by one of the words.
+#[must_use]
+pub fn base_names_by(name: &str, words: &[&str]) -> Vec<String> {
     let Some((stem, ending)) = name.rsplit_once('.') else { return Vec::new() };
     let other = match ending {
         "yml" => "yaml",
         "yaml" => "yml",
         _ => return Vec::new(),
     };
-    let base = PRODUCTION.iter().find_map(|word| {
-        let base = stem.strip_suffix(word)?.strip_suffix(['.', '-', '_'])?;
+    let base = words.iter().find_map(|word| {
+        let base = stem.strip_suffix(*word)?.strip_suffix(['.', '-', '_'])?;
         STEMS.contains(&base).then_some(base)
     });
     base.map_or_else(Vec::new, |base| vec![format!("{base}.{ending}"), format!("{base}.{other}")])
