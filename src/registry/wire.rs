@@ -207,10 +207,15 @@ fn fault(error: reqwest::Error) -> Fault {
     if let Some(why) = distrust(&error) {
         return Fault::Untrusted(why);
     }
-    if error.is_connect() || error.is_builder() {
-        return Fault::Unsent(if error.is_timeout() { "timed out".to_owned() } else { root(&error) });
-    }
-    Fault::Lost(if error.is_timeout() { "timed out".to_owned() } else { root(&error) })
+    let why = if error.is_timeout() { "timed out".to_owned() } else { without_number(&root(&error)) };
+    if error.is_connect() || error.is_builder() { Fault::Unsent(why) } else { Fault::Lost(why) }
+}
+
+/// `Connection refused (os error 111)` without its number, and in lower case.
+fn without_number(why: &str) -> String {
+    let why = why.split(" (os error ").next().unwrap_or(why);
+    let mut rest = why.chars();
+    rest.next().map(|first| first.to_lowercase().chain(rest).collect()).unwrap_or_default()
 }
 
 /// Why a certificate was refused, if that is what went wrong.

@@ -64,6 +64,8 @@ fn what_fails_in_passing_is_asked_again() {
         assert_eq!(ask(&anonymous(), &server, "t"), fine);
         assert_eq!(server.lines(), ["HEAD /v2/a/b/manifests/t"; 3]);
     }
+    let reset = Server::resetting(2, |_| Reply::manifest(OCI_INDEX, INDEX));
+    assert_eq!(ask(&anonymous(), &reset, "t"), fine);
     let server = server(|request| match (request.method.as_str(), request.number) {
         ("HEAD", _) => Some(Reply::status(405)),
         (_, 2 | 3) => Some(Reply::Truncated(Box::new(Reply::manifest(OCI_INDEX, INDEX)))),
@@ -86,12 +88,15 @@ fn what_fails_for_good_stays_open() {
     let slow = server(|_| Some(Reply::Late(Duration::from_secs(3), Box::new(Reply::status(200)))));
     let hasty = impatient(|patience| patience.timeout = Duration::from_millis(150));
     assert_eq!(ask(&hasty, &slow, "t"), open("HOST gave no complete answer (timed out)", later));
+    let drip =
+        server(|_| Some(Reply::Dripping(Duration::from_millis(20), Box::new(Reply::manifest(OCI_INDEX, INDEX)))));
+    assert_eq!(ask(&hasty, &drip, "t"), open("HOST gave no complete answer (timed out)", later));
     let nobody = Server::start(|_| Reply::Closed);
     let address = nobody.address.clone();
     drop(nobody);
     let answer = anonymous().served(&[tag(&address, "a/b", "t")]).remove(0);
     let Answer::Unanswered(why) = answer else { panic!("{answer:?}") };
-    assert!(why.reason.starts_with(&format!("{address} cannot be reached (")), "{why:?}");
+    assert_eq!(why.reason, format!("{address} cannot be reached (connection refused)"));
     assert!(why.help.contains("HTTPS_PROXY"), "{why:?}");
 }
 
@@ -360,8 +365,13 @@ fn a_host_is_asked_a_few_questions_at_once() {
         now.fetch_sub(1, Ordering::SeqCst);
         None
     });
-    let answers = anonymous().served(&many(&server, 60));
-    assert!(answers.iter().all(|answer| answer.found().is_some()));
+    let registries = anonymous();
+    for _ in 0..2 {
+        let answers = registries.served(&many(&server, 60));
+        assert!(answers.iter().all(|answer| answer.found().is_some()));
+    }
+    assert_eq!(server.lines().len(), 60);
+    assert!(server.connections() <= 9, "{} connections", server.connections());
     let seen = seen.load(Ordering::SeqCst);
     assert!((2..=8).contains(&seen), "{seen} at once");
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub(crate) enum Reply {
     Closed,
     /// The answer comes this late.
     Late(Duration, Box<Self>),
+    /// The body comes a byte at a time, this long after the one before.
+    Dripping(Duration, Box<Self>),
     /// The connection closes in the middle of the body.
     Truncated(Box<Self>),
     /// A body of so many bytes, with its length said before or in pieces.
@@ -104,17 +106,27 @@ struct Shared {
     handler: Box<Handler>,
     requests: Mutex<Vec<Request>>,
     sent: AtomicU64,
+    connections: AtomicUsize,
+    /// How many connections are reset, in place of an answer.
+    resets: usize,
     stop: AtomicBool,
 }
 
 impl Server {
     pub(crate) fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::resetting(0, handler)
+    }
+
+    /// The same, after so many connections were reset.
+    pub(crate) fn resetting(resets: usize, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let shared = Arc::new(Shared {
             handler: Box::new(handler),
             requests: Mutex::default(),
             sent: AtomicU64::new(0),
+            connections: AtomicUsize::new(0),
+            resets,
             stop: AtomicBool::new(false),
         });
         let accepting = {
@@ -125,6 +137,12 @@ impl Server {
                         return;
                     }
                     let shared = Arc::clone(&shared);
+                    let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+                    if number < shared.resets {
+                        // What has arrived and was not read is lost with the connection: the system resets it.
+                        let _ = stream.peek(&mut [0]);
+                        continue;
+                    }
                     thread::spawn(move || serve(stream, &shared));
                 }
             })
@@ -151,6 +169,11 @@ impl Server {
     /// The same, as `METHOD path`.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.requests().iter().map(Request::line).collect()
+    }
+
+    /// How many connections there were.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// Bytes of long bodies that were taken.
@@ -236,6 +259,16 @@ fn write(stream: &mut TcpStream, request: &Request, reply: Reply, shared: &Share
         Reply::Answer { status, headers, body } => {
             let bytes = answer(request, status, &headers, &body);
             stream.write_all(&bytes).ok()
+        }
+        Reply::Dripping(time, reply) => {
+            if let Reply::Answer { status, headers, body } = *reply {
+                let bytes = answer(request, status, &headers, &body);
+                for byte in bytes {
+                    thread::sleep(time);
+                    stream.write_all(&[byte]).ok()?;
+                }
+            }
+            Some(())
         }
         Reply::Truncated(reply) => {
             if let Reply::Answer { status, headers, body } = *reply {
