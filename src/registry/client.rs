@@ -123,7 +123,7 @@ impl Client {
     async fn ask_as_demanded(&self, stop: &Stop, question: &Question<'_>) -> Result<Reply, Unanswered> {
         let peer = &stop.peer;
         if let Some(window) = peer.spent().filter(|_| question.is_counted) {
-            return Err(open::limited(&peer.name, Some(window), knows(peer)));
+            return Err(open::limited(&peer.name, &stop.address.name, Some(window), knows(peer)));
         }
         let mut scope = format!("repository:{}:pull", question.repository);
         for _ in 0..ROUNDS {
@@ -136,7 +136,7 @@ impl Client {
                 form: None,
                 limit: question.limit,
             };
-            let reply = self.persist(peer, &message).await?;
+            let reply = self.persist(stop, peer, &message).await?;
             match reply.status {
                 401 if reply.redirected.is_none() => {}
                 401 | 403 => return Err(self.refused(peer, question, reply.status)),
@@ -146,7 +146,10 @@ impl Client {
             let is_new = challenged.demand.is_some() && *peer.demand.borrow() != challenged.demand;
             let other = challenged.scope.filter(|other| proof.is_token && *other != scope && is_pull(other));
             match other {
-                _ if is_new => *peer.demand.borrow_mut() = challenged.demand,
+                _ if is_new => {
+                    *peer.demand.borrow_mut() = challenged.demand;
+                    forget(peer, &scope);
+                }
                 Some(other) => scope = other,
                 None if proof.is_token && !proof.is_fresh => forget(peer, &scope),
                 None => return Err(self.refused(peer, question, reply.status)),
@@ -217,7 +220,7 @@ impl Client {
         let method = if form.is_some() { Method::POST } else { Method::GET };
         let message =
             Message { method, url, accept: "application/json", authorization, form, limit: token::MAX_ANSWER };
-        let reply = self.persist(&peer, &message).await?;
+        let reply = self.persist(stop, &peer, &message).await?;
         match reply.status {
             200..=299 => {
                 Token::read(&reply).ok_or_else(|| open(format!("{shown} gave no token for {name}"), "run again later"))
@@ -231,8 +234,9 @@ impl Client {
         }
     }
 
-    /// Sends a message until an answer comes that is one: any status but 429 and those of servers in trouble.
-    async fn persist(&self, peer: &Peer, message: &Message) -> Result<Reply, Unanswered> {
+    /// Sends a message, for a question at a stop, to that or to its token server, until an answer comes that is one: any
+    /// status but 429 and those of servers in trouble.
+    async fn persist(&self, stop: &Stop, peer: &Peer, message: &Message) -> Result<Reply, Unanswered> {
         let _turn = peer.permits.acquire().await.ok();
         let mut tried = 1;
         loop {
@@ -246,7 +250,7 @@ impl Client {
             self.check_time(&peer.name, Instant::now())?;
             let (why, is_down) = match self.exchange(peer, message).await {
                 Ok(reply) if reply.status == 429 => {
-                    peer.limited(&reply, knows(peer));
+                    peer.limited(&reply, &stop.address.name, knows(&stop.peer));
                     continue;
                 }
                 Ok(reply) if reply.status < 500 || reply.status == 501 => {

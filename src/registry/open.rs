@@ -57,13 +57,13 @@ pub(super) fn unexpected(host: &str, reply: &Reply) -> Unanswered {
     open(reason, "check that the host is a registry and has the repository")
 }
 
-/// The host asks for a longer pause than anybody waits.
-pub(super) fn limited(host: &str, wait: Option<Duration>, known: bool) -> Unanswered {
+/// The host asks for a longer pause than anybody waits; `login` is the registry for which it was asked.
+pub(super) fn limited(host: &str, login: &str, wait: Option<Duration>, known: bool) -> Unanswered {
     let when = wait.map_or_else(|| "later".to_owned(), |wait| format!("in {}", shown(wait)));
     let help = if known {
-        format!("run again {when}, or ask a mirror (`registries: {{\"{host}\": {{mirrors: […]}}}}`)")
+        format!("run again {when}, or ask a mirror (`registries: {{\"{login}\": {{mirrors: […]}}}}`)")
     } else {
-        format!("log in (`docker login {host}`, or `registry-auth`) for a higher limit, or run again {when}")
+        format!("log in (`docker login {login}`, or `registry-auth`) for a higher limit, or run again {when}")
     };
     open(format!("{host} limits requests, and the limit is reached"), help)
 }

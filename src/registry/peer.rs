@@ -121,8 +121,9 @@ impl Peer {
         self.resume.get().filter(|resume| *resume > Instant::now())
     }
 
-    /// The host refused for too many requests. True where it is worth to wait for it.
-    pub(super) fn limited(&self, reply: &Reply, known: bool) -> bool {
+    /// The host refused for too many requests. True where it is worth to wait for it. `login` is the registry that the
+    /// user may have an account at, `known` whether the question was asked with it.
+    pub(super) fn limited(&self, reply: &Reply, login: &str, known: bool) -> bool {
         let named = pause(reply, Timestamp::now());
         let wait = named.unwrap_or(UNNAMED_PAUSE).max(Duration::from_secs(1));
         let now = Instant::now();
@@ -133,7 +134,7 @@ impl Peer {
             self.resume.set(from.checked_add(more));
             return true;
         }
-        self.close(&open::limited(&self.name, named.or_else(|| spent(reply)), known));
+        self.close(&open::limited(&self.name, login, named.or_else(|| spent(reply)), known));
         false
     }
 }
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn waiting_for_a_host_has_an_end() {
         let peer = Peer::new("registry.test", None, Duration::from_secs(10));
-        let wait = |text: &str| peer.limited(&reply("retry-after", text), false);
+        let wait = |text: &str| peer.limited(&reply("retry-after", text), "registry.test", false);
         assert!(wait("4"));
         assert!(wait("4"), "what others wait for anyway costs nothing");
         assert!(!wait("3600"));

@@ -126,6 +126,30 @@ fn a_registry_that_is_never_satisfied_is_left() {
 }
 
 #[test]
+fn each_repository_may_have_a_token_server_of_its_own() {
+    let tokens =
+        |token: &'static str| Server::start(move |_| Reply::status(200).body(format!(r#"{{"token":"{token}"}}"#)));
+    let (first, second) = (tokens("b0"), tokens("b1"));
+    let realms = [realm(&first), realm(&second)];
+    let registry = Server::start(move |request| {
+        let repository = request.path.split('/').nth(3).unwrap();
+        match request.header("authorization") {
+            Some(token) if token == format!("Bearer {repository}") => index(),
+            _ => Reply::bearer(&realms[usize::from(repository == "b1")]),
+        }
+    });
+    let registries = anonymous();
+    for round in 0..3 {
+        for repository in ["a/b0", "a/b1"] {
+            let asked = [tag(&registry.address, repository, &format!("t{round}"))];
+            assert!(registries.served(&asked)[0].found().is_some(), "{repository} {round}");
+        }
+    }
+    // The second repository was first taken for one like the first.
+    assert_eq!((first.requests().len(), second.requests().len()), (2, 1));
+}
+
+#[test]
 fn the_scope_that_a_registry_names_is_asked_for() {
     let tokens = Server::start(|request| {
         let token = if request.path.contains("inner%2Fb") { "good" } else { "bad" };
@@ -159,6 +183,11 @@ fn a_token_server_that_fails_leaves_the_question_open() {
             Reply::status(403),
             "HOST/a/b does not exist or is private: HOST answered with status 403",
             "check the name; if it is private, log in: `docker login HOST`, or `registry-auth`",
+        ),
+        (
+            Reply::status(429).header("retry-after", "7200"),
+            "TOKENS limits requests, and the limit is reached; it was not asked again",
+            "log in (`docker login HOST`, or `registry-auth`) for a higher limit, or run again in 2 hours",
         ),
         (
             Reply::Long { bytes: 1 << 30, said: false },
