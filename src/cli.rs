@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 use crate::command;
 use crate::pin::Selection;
@@ -274,6 +275,19 @@ fn environment(name: &str) -> Option<OsString> {
 pub(crate) fn variables() -> BTreeMap<String, String> {
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     std::env::vars_os().filter_map(text).collect()
+}
+
+/// The time that reports give, where the environment has one (`SOURCE_DATE_EPOCH`, in seconds): without it reports of
+/// the same are the same.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn source_date() -> anyhow::Result<Option<Timestamp>> {
+    let Some(text) = environment("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    let text = text.to_string_lossy();
+    let date = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    date.map(Some)
+        .with_context(|| format!("`SOURCE_DATE_EPOCH` is `{text}`: write seconds since 1970, or leave it away"))
 }
 
 /// Runs the program and says how it ended.

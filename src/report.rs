@@ -6,6 +6,7 @@
 
 pub mod annotations;
 pub mod check_run;
+pub mod cyclonedx;
 mod exceptions;
 pub mod gitlab;
 pub mod history;
@@ -26,8 +27,10 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
 use crate::finding::{Exempted, Finding, Report, Severity};
-use crate::manifest::LocatedImage;
+use crate::gate::Deployed;
 use exceptions::{ends, notices};
 
 /// A value of `--format`.
@@ -37,10 +40,10 @@ pub struct Format {
     pub name: &'static str,
     /// What it is for, for people.
     pub title: &'static str,
-    /// The outcome of `check`.
-    pub check: fn(&Report, &Style) -> String,
+    /// The outcome of `check`; `None` where the format has no form for it.
+    pub check: Option<fn(&Report, &Style) -> String>,
     /// The list of `images`; `None` where the format has no form for it.
-    pub images: Option<fn(&[LocatedImage], &Style) -> String>,
+    pub images: Option<fn(&[Deployed], &Style) -> String>,
 }
 
 /// How text is laid out. Formats for programs look only at the version.
@@ -52,11 +55,13 @@ pub struct Style {
     pub width: usize,
     /// The version of the program, as machine-readable reports name it.
     pub version: &'static str,
+    /// The time that is written where a report has one; none is written otherwise.
+    pub date: Option<Timestamp>,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { color: false, width: 120, version: env!("CARGO_PKG_VERSION") }
+        Self { color: false, width: 120, version: env!("CARGO_PKG_VERSION"), date: None }
     }
 }
 
@@ -65,29 +70,35 @@ pub static FORMATS: &[Format] = &[
     Format {
         name: "human",
         title: "for people, with the source line",
-        check: terminal::check,
+        check: Some(terminal::check),
         images: Some(terminal::images),
     },
     Format {
         name: "github",
         title: "workflow commands: annotations in the pull request",
-        check: annotations::check,
+        check: Some(annotations::check),
         images: None,
     },
     Format {
         name: "json",
         title: "one JSON object a line, for programs",
-        check: json::check,
+        check: Some(json::check),
         images: Some(json::images),
     },
-    Format { name: "sarif", title: "SARIF 2.1.0, for code scanning", check: sarif::check, images: None },
+    Format { name: "sarif", title: "SARIF 2.1.0, for code scanning", check: Some(sarif::check), images: None },
     Format {
         name: "markdown",
         title: "GitHub-flavoured markdown, for a comment",
-        check: markdown::check,
+        check: Some(markdown::check),
         images: None,
     },
-    Format { name: "gitlab", title: "a GitLab code quality report", check: gitlab::check, images: None },
+    Format { name: "gitlab", title: "a GitLab code quality report", check: Some(gitlab::check), images: None },
+    Format {
+        name: "cyclonedx",
+        title: "a bill of the images, CycloneDX 1.6",
+        check: None,
+        images: Some(cyclonedx::images),
+    },
 ];
 
 /// The format of a name.

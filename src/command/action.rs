@@ -85,8 +85,8 @@ fn publish(runner: &Runner, judged: &Judged) -> anyhow::Result<u8> {
     super::print(&annotations::check(report, &style))?;
     runner.add_summary(&step_summary::page(report, step_summary::MAX_BYTES)).context("cannot write the summary")?;
     for (input, format) in [("sarif-file", "sarif"), ("json-file", "json")] {
-        if let (Some(file), Some(format)) = (runner.input(input), report::find(format)) {
-            super::emit(&(format.check)(report, &style), Some(&workspace(runner)?.join(file)))?;
+        if let (Some(file), Some(check)) = (runner.input(input), report::find(format).and_then(|it| it.check)) {
+            super::emit(&check(report, &style), Some(&workspace(runner)?.join(file)))?;
         }
     }
     runner.set_outputs(&outputs(runner, judged)).context("cannot write the outputs")?;

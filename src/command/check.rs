@@ -1,5 +1,7 @@
 //! `check`: judge.
 
+use anyhow::bail;
+
 use super::setup::Setup;
 use crate::cli::{CLEAN, Common, FINDINGS, Input};
 use crate::finding::Report;
@@ -17,8 +19,10 @@ pub(crate) fn show(report: &Report, common: &Common) -> anyhow::Result<u8> {
     if status == CLEAN && common.quiet && common.output.is_none() {
         return Ok(status);
     }
-    if let Some(format) = report::find(&common.format) {
-        super::emit(&(format.check)(report, &common.style()), common.output.as_deref())?;
-    }
+    let Some(check) = report::find(&common.format).and_then(|format| format.check) else {
+        let known: Vec<_> = report::FORMATS.iter().filter(|it| it.check.is_some()).map(|it| it.name).collect();
+        bail!("findings have no format `{}`: use {}", common.format, known.join(" or "));
+    };
+    super::emit(&check(report, &common.style()), common.output.as_deref())?;
     Ok(status)
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Style, Tally, notices, visible};
 use crate::finding::{Exempted, Finding, ListedException, Report};
+use crate::gate::Deployed;
 use crate::manifest::{LocatedImage, Related};
 use crate::reference::Reference;
 use crate::source::Place;
@@ -145,10 +146,10 @@ pub fn check(report: &Report, _: &Style) -> String {
 
 /// One image a line.
 #[must_use]
-pub fn images(images: &[LocatedImage], _: &Style) -> String {
+pub fn images(images: &[Deployed], _: &Style) -> String {
     let mut out = String::new();
-    for image in images {
-        push_line(&mut out, &ImageLine::from(image));
+    for deployed in images {
+        push_line(&mut out, &ImageLine::from(&deployed.image));
     }
     out
 }

@@ -8,6 +8,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use super::exceptions::line;
 use super::{Style, about_vulnerabilities, counted, ends, exempted, is_advisory, notices, verdict, visible};
 use crate::finding::{Exempted, Finding, ListedException, Report, Severity};
+use crate::gate::Deployed;
 use crate::manifest::{LocatedImage, State};
 use crate::source::Place;
 
@@ -301,9 +302,10 @@ fn push_idle(out: &mut String, exceptions: &[ListedException], style: &Style) {
 
 /// One image a line in aligned columns, then how many there are of each status.
 #[must_use]
-pub fn images(images: &[LocatedImage], style: &Style) -> String {
+pub fn images(images: &[Deployed], style: &Style) -> String {
+    let images: Vec<_> = images.iter().map(|deployed| &deployed.image).collect();
     let places: Vec<String> = images.iter().map(|image| at(&image.place)).collect();
-    let texts: Vec<String> = images.iter().map(deployed).collect();
+    let texts: Vec<String> = images.iter().map(|image| deployed(image)).collect();
     let place_width = column_width(&places);
     let text_width = column_width(&texts);
     let mut out = String::new();

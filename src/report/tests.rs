@@ -1,6 +1,6 @@
 //! All formats before the same two reports: a friendly one, and one whose every text was written to do harm.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::visible::is_hidden;
 use super::*;
 use crate::finding::{Counts, Exempted, ListedException};
-use crate::manifest::{Related, State};
+use crate::manifest::{LocatedImage, Related, State};
 use crate::rule;
 use crate::source::{Place, Source, Span};
 
@@ -186,8 +186,18 @@ fn hostile(copies: usize) -> Report {
     Report { findings, counts, exceptions, notices: vec![HARM.into()], ..Report::default() }
 }
 
-/// One image of each status.
-fn located() -> Vec<LocatedImage> {
+/// One image of each status, as it is deployed.
+fn located() -> Vec<Deployed> {
+    let deployed = |(index, image)| Deployed {
+        image,
+        environment: if index == 1 { "staging" } else { "production" }.into(),
+        enforced: index != 1,
+        whole: Arc::default(),
+    };
+    every_status().into_iter().enumerate().map(deployed).collect()
+}
+
+fn every_status() -> Vec<LocatedImage> {
     let pinned = format!("ghcr.io/org/app:1.2.3@{DIGEST}");
     let text = format!("{pinned}\nnginx\n\"nginx:1.2.3@sha256:abc\"\n${{IMAGE}}\n.\nscratch\n{HARM}");
     let source = Source::new("deploy/prod/all.yml", text);
@@ -218,7 +228,7 @@ fn style() -> Style {
 /// JSON on one line, laid out for review.
 fn laid_out(name: &str, text: String) -> String {
     match (name, serde_json::from_str::<Value>(&text)) {
-        ("sarif", Ok(value)) => format!("{value:#}"),
+        ("sarif" | "cyclonedx", Ok(value)) => format!("{value:#}"),
         _ => text,
     }
 }
@@ -231,14 +241,21 @@ fn snapshot(name: &str, text: &str) {
     }, { insta::assert_snapshot!(name, text) });
 }
 
+/// The formats of `check`.
+fn checks() -> impl Iterator<Item = (&'static str, fn(&Report, &Style) -> String)> {
+    FORMATS.iter().filter_map(|format| Some((format.name, format.check?)))
+}
+
 #[test]
 fn each_format_before_both_reports() {
     for format in FORMATS {
         let name = format.name;
-        snapshot(&format!("report-{name}-friendly"), &laid_out(name, (format.check)(&friendly(), &style())));
-        snapshot(&format!("report-{name}-hostile"), &laid_out(name, (format.check)(&hostile(0), &style())));
+        if let Some(check) = format.check {
+            snapshot(&format!("report-{name}-friendly"), &laid_out(name, check(&friendly(), &style())));
+            snapshot(&format!("report-{name}-hostile"), &laid_out(name, check(&hostile(0), &style())));
+        }
         if let Some(images) = format.images {
-            snapshot(&format!("report-{name}-images"), &images(&located(), &style()));
+            snapshot(&format!("report-{name}-images"), &laid_out(name, images(&located(), &style())));
         }
     }
     for (name, report) in [("friendly", friendly()), ("hostile", hostile(0))] {
@@ -254,9 +271,11 @@ fn each_format_before_both_reports() {
 fn a_report_of_nothing_is_whole_in_each_format() {
     let report = Report::default();
     for format in FORMATS {
-        let text = (format.check)(&report, &style());
-        assert!(text.ends_with('\n'), "{}", format.name);
-        check_shape(format.name, &text);
+        if let Some(check) = format.check {
+            let text = check(&report, &style());
+            assert!(text.ends_with('\n'), "{}", format.name);
+            check_shape(format.name, &text);
+        }
         if let Some(images) = format.images {
             check_shape(format.name, &images(&[], &style()));
         }
@@ -280,8 +299,8 @@ fn the_verdict_tells_advice_from_what_blocks() {
 #[test]
 fn no_format_lets_harm_through() {
     for report in [friendly(), hostile(200)] {
-        for format in FORMATS {
-            check_shape(format.name, &(format.check)(&report, &style()));
+        for (name, check) in checks() {
+            check_shape(name, &check(&report, &style()));
         }
         check_shape("markdown", &step_summary::page(&report, step_summary::MAX_BYTES));
         let output = check_run::output(&report);
@@ -314,8 +333,40 @@ fn check_shape(format: &str, text: &str) {
         "sarif" => check_sarif(&serde_json::from_str(text).expect("SARIF is JSON")),
         "gitlab" => assert!(serde_json::from_str::<Value>(text).expect("it is JSON").is_array()),
         "markdown" => check_tables(text),
+        "cyclonedx" => check_bill(&serde_json::from_str(text).expect("it is JSON")),
         _ => {}
     }
+}
+
+/// The bill fits the schema of its format, and what is referred to is there.
+fn check_bill(bill: &Value) {
+    static VALIDATOR: OnceLock<jsonschema::Validator> = OnceLock::new();
+    let validator = VALIDATOR.get_or_init(|| {
+        let read = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
+        let beside = |name: &str| format!("http://cyclonedx.org/schema/{name}.SNAPSHOT.schema.json");
+        let registry = jsonschema::Registry::new()
+            .add(beside("spdx"), read(include_str!("../../tests/data/cyclonedx/spdx.SNAPSHOT.schema.json")))
+            .and_then(|it| {
+                it.add(
+                    beside("jsf-0.82"),
+                    read(include_str!("../../tests/data/cyclonedx/jsf-0.82.SNAPSHOT.schema.json")),
+                )
+            })
+            .and_then(jsonschema::RegistryBuilder::prepare)
+            .expect("the schemas are whole");
+        let schema = read(include_str!("../../tests/data/cyclonedx/bom-1.6.SNAPSHOT.schema.json"));
+        jsonschema::options().with_registry(&registry).build(&schema).expect("the schema is one")
+    });
+    let errors: Vec<_> = validator.iter_errors(bill).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let names: Vec<_> =
+        bill["components"].as_array().unwrap().iter().map(|it| it["bom-ref"].as_str().unwrap()).collect();
+    let mut distinct = names.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(names, distinct, "sorted, and each is there once");
+    let root = bill["dependencies"][0]["dependsOn"].as_array().cloned().unwrap_or_default();
+    assert_eq!(root, names.iter().map(|name| Value::from(*name)).collect::<Vec<_>>());
 }
 
 /// Each table keeps its number of columns, and nothing of others is markup.
@@ -456,7 +507,7 @@ fn an_exempted_finding_is_a_suppressed_result_and_no_annotation() {
 #[test]
 fn every_format_lists_every_exception_and_announces_the_end() {
     let report = friendly();
-    let mut texts: Vec<_> = FORMATS.iter().map(|format| (format.name, (format.check)(&report, &style()))).collect();
+    let mut texts: Vec<_> = checks().map(|(name, check)| (name, check(&report, &style()))).collect();
     texts.push(("summary", step_summary::page(&report, step_summary::MAX_BYTES)));
     texts.push(("check run", check_run::output(&report).summary));
     for (format, text) in texts {
@@ -544,9 +595,8 @@ fn tens_of_thousands_of_findings_on_one_line_take_linear_time() {
         let place = Place::new(&source, Span::new(index * step + 10, index * step + 15));
         report.findings.push(finding("unpinned", Severity::Error, place, "`nginx` has no digest", "write its digest"));
     }
-    for format in FORMATS {
-        let text = (format.check)(&report, &style());
-        assert!(!text.is_empty());
+    for (_, check) in checks() {
+        assert!(!check(&report, &style()).is_empty());
     }
     assert_eq!(check_run::output(&report).annotations.len(), count);
 }
@@ -609,8 +659,8 @@ fn whatever_the_texts_are_no_format_is_broken_by_them() {
     TestRunner::new(config)
         .run(&input, |(texts, start, length, enforced, exempt)| {
             let report = random_report(&texts, Span::new(start, start + length), enforced, exempt);
-            for format in FORMATS {
-                check_shape(format.name, &(format.check)(&report, &style()));
+            for (name, check) in checks() {
+                check_shape(name, &check(&report, &style()));
             }
             check_shape("markdown", &step_summary::page(&report, 3_000));
             let image = random_image(&texts, &report.findings[0].place);
@@ -628,11 +678,11 @@ fn whatever_the_texts_are_no_format_is_broken_by_them() {
         .expect("the property holds");
 }
 
-fn random_image(texts: &[String], place: &Place) -> LocatedImage {
+fn random_image(texts: &[String], place: &Place) -> Deployed {
     let state = State::of(&texts[6]);
     let mut image = LocatedImage::new("compose", &place.source, place.span, texts[4].as_str(), &texts[5], state);
     image.resource = Some(texts[7].clone());
-    image
+    Deployed { image, environment: texts[8].as_str().into(), enforced: true, whole: Arc::default() }
 }
 
 fn random_report(texts: &[String], span: Span, enforced: bool, exempt: bool) -> Report {
