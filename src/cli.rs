@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Check {
         #[command(flatten)]
         input: Input,
+        /// Write the evidence of the run into this folder, which must be new or empty
+        #[arg(long, value_name = "DIR")]
+        evidence: Option<PathBuf>,
         #[command(flatten)]
         common: Common,
     },
@@ -86,6 +89,9 @@ pub(crate) enum Command {
         input: Input,
         #[command(flatten)]
         scanning: Scanning,
+        /// Write the evidence of the run into this folder, which must be new or empty
+        #[arg(long, value_name = "DIR")]
+        evidence: Option<PathBuf>,
         #[command(flatten)]
         asking: Asking,
         #[command(flatten)]
@@ -301,14 +307,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match cli.command {
-        Command::Check { input, common } => command::check::run(&input, &common),
+        Command::Check { input, evidence, common } => command::check::run(&input, &common, evidence.as_deref()),
         Command::Images { input, common, all } => command::images::run(&input, &common, all),
         Command::Pin { input, moving, asking, common } => command::pin::run(&input, &common, &moving, &asking),
         Command::Refresh { input, moving, waiting, asking, common } => {
             command::refresh::run(&input, &common, &moving, &asking, &waiting)
         }
-        Command::Verify { input, scanning, asking, common } => {
-            command::verify::run(&input, &common, &asking, &scanning)
+        Command::Verify { input, scanning, evidence, asking, common } => {
+            command::verify::run(&input, &common, &asking, &scanning, evidence.as_deref())
         }
         Command::History { input, images, common } => command::history::run(&input, &common, &images),
         Command::Explain { rule } => command::explain::run(rule.as_deref()),

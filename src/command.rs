@@ -2,6 +2,7 @@
 
 pub(crate) mod action;
 pub(crate) mod check;
+mod evidence;
 pub(crate) mod explain;
 mod first_seen;
 pub(crate) mod history;

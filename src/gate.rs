@@ -70,6 +70,8 @@ pub struct Judged {
     pub report: Report,
     /// Where asked for, every image that is deployed, sorted by place; local ones too.
     pub images: Vec<Deployed>,
+    /// Where asked for, every file that took part, sorted by path.
+    pub sources: Vec<Arc<Source>>,
 }
 
 /// What the manifests alone say, before exceptions are applied. More may be asked about the images and added.
@@ -80,6 +82,8 @@ pub struct Collected {
     pub counts: Counts,
     /// Where asked for, every image that is deployed, sorted by place; local ones too.
     pub images: Vec<Deployed>,
+    /// Where asked for, every file that took part, sorted by path.
+    pub sources: Vec<Arc<Source>>,
     pub notices: Vec<String>,
 }
 
@@ -111,7 +115,7 @@ pub fn collect(request: &Request<'_>) -> Result<Collected, Missing> {
 /// Applies the exceptions, now that everything that `by` judges was judged.
 #[must_use]
 pub fn conclude(collected: Collected, request: &Request<'_>, by: JudgedBy) -> Judged {
-    let Collected { mut findings, counts, images, mut notices } = collected;
+    let Collected { mut findings, counts, images, sources, mut notices } = collected;
     let policy = request.policy;
     let exceptions = exception::apply(&mut findings, policy, request.today, request.coverage(), by);
     sort(&mut findings);
@@ -119,7 +123,7 @@ pub fn conclude(collected: Collected, request: &Request<'_>, by: JudgedBy) -> Ju
     notices.extend(policy.notices.iter().cloned());
     notices.extend(policy.floor_notice(rules.values().copied()));
     let level_sources = rules.into_iter().map(|(id, rule)| (id, policy.level_source(rule))).collect();
-    Judged { report: Report { findings, counts, exceptions, level_sources, notices }, images }
+    Judged { report: Report { findings, counts, exceptions, level_sources, notices }, images, sources }
 }
 
 /// A path the user named that cannot be looked at.

@@ -7,6 +7,7 @@
 pub mod annotations;
 pub mod check_run;
 pub mod cyclonedx;
+pub mod evidence;
 mod exceptions;
 pub mod gitlab;
 pub mod history;

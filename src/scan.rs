@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use crate::policy::Scan;
 use crate::reference::Reference;
 use crate::resolution::{Answer, Content, Description, Fix, Grade, Scanned, Unanswered, Vulnerability};
-use crate::source::Source;
+use crate::source::{Source, sha256};
 use purl::Package;
 use vex::Statement;
 
@@ -36,6 +36,8 @@ pub struct Scans {
     statements: Vec<Statement>,
     /// By file: what of it counts for nothing, for people.
     remarks: Vec<String>,
+    /// What was read: path and SHA-256.
+    files: Vec<(String, String)>,
 }
 
 /// One scan of one image.
@@ -75,6 +77,7 @@ impl Scans {
     /// It is no file of a known format, or one that is broken: with file, line and column.
     pub fn read(&mut self, source: &Source, about: Option<&str>) -> Result<(), Broken> {
         let read = read::read(source)?;
+        self.files.push((source.path().to_owned(), sha256(source.text())));
         for mut report in read.reports {
             source.path().clone_into(&mut report.file);
             if let Some(digest) = about {
@@ -89,6 +92,12 @@ impl Scans {
         }
         self.statements.extend(read.statements);
         Ok(())
+    }
+
+    /// What was read: the path of each file and its SHA-256.
+    #[must_use]
+    pub fn files(&self) -> &[(String, String)] {
+        &self.files
     }
 
     /// Whether a report is for this digest.

@@ -1,7 +1,9 @@
 //! The bytes of one file, and where in it things stand: byte spans, lines and columns.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, OnceLock};
+
+use sha2::{Digest as _, Sha256};
 
 /// The largest file that is read, in bytes. A larger one is reported, never half read.
 pub const MAX_BYTES: u64 = 256 << 20;
@@ -191,6 +193,16 @@ impl Source {
 pub fn once(text: &str, part: &str) -> Option<std::ops::Range<usize>> {
     let start = text.find(part).filter(|_| !part.is_empty())?;
     (text.rfind(part) == Some(start)).then(|| start..start + part.len())
+}
+
+/// The SHA-256 of a text's bytes, in lower-case hexadecimal.
+#[must_use]
+pub fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // A string takes everything that is written to it.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// The nearest character boundary at or before `offset`.

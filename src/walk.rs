@@ -363,6 +363,13 @@ impl<'w> Neighbours<'w> {
     pub fn new(workspace: &'w Workspace) -> Self {
         Self { workspace, read: Mutex::default() }
     }
+
+    /// Every file that was opened so far, in no order.
+    #[must_use]
+    pub fn opened(&self) -> Vec<Arc<Source>> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.values().filter_map(|source| source.as_ref().ok().map(Arc::clone)).collect()
+    }
 }
 
 impl Beside for Neighbours<'_> {

@@ -1,16 +1,24 @@
 //! `check`: judge.
 
+use std::path::Path;
+
 use anyhow::bail;
 
 use super::setup::Setup;
 use crate::cli::{CLEAN, Common, FINDINGS, Input};
 use crate::finding::Report;
 use crate::report;
+use crate::rule::JudgedBy;
 
 /// Judges what is asked for and prints the outcome.
-pub(crate) fn run(input: &Input, common: &Common) -> anyhow::Result<u8> {
-    let judged = Setup::new(common, false)?.judge(input)?;
-    show(&judged.report, common)
+pub(crate) fn run(input: &Input, common: &Common, evidence: Option<&Path>) -> anyhow::Result<u8> {
+    let setup = Setup::new(common, evidence.is_some())?;
+    let judged = setup.judge(input)?;
+    let status = show(&judged.report, common)?;
+    if let Some(folder) = evidence {
+        super::evidence::write(folder, &setup, &judged, JudgedBy::Check, None)?;
+    }
+    Ok(status)
 }
 
 /// Prints an outcome and tells how it ended.

@@ -30,6 +30,8 @@ pub(crate) struct Wishes<'a> {
 pub(crate) struct Setup {
     pub(crate) workspace: Workspace,
     pub(crate) policy: Policy,
+    /// What the policy was read from: the configuration, and the policy file.
+    pub(crate) configuration: Vec<Arc<Source>>,
     threads: usize,
     keep_images: bool,
 }
@@ -59,12 +61,11 @@ impl Setup {
             None => policy::find::find(current)?,
         };
         let workspace = Workspace::new(&location.root, current).context("cannot open the current folder")?;
-        let mut policy = match &location.file {
-            Some(file) => Policy::parse(&policy::find::read(file, &workspace.shown(file))?)?,
-            None => Policy::default(),
-        };
+        let configuration = location.file.as_ref().map(|file| policy::find::read(file, &workspace.shown(file)));
+        let mut configuration: Vec<_> = configuration.transpose()?.into_iter().collect();
+        let mut policy = configuration.first().map(Policy::parse).transpose()?.unwrap_or_default();
         if let Some(file) = wishes.policy_file {
-            raise(&mut policy, &workspace, &current.join(file))?;
+            configuration.push(raise(&mut policy, &workspace, &current.join(file))?);
         }
         if let Some(base) = wishes.policy {
             policy.set_base(policy::parse_base(base)?);
@@ -73,7 +74,7 @@ impl Setup {
             let (rule, level) = policy::parse_level(level)?;
             policy.set_level(rule, level);
         }
-        Ok(Self { workspace, policy, threads: wishes.threads, keep_images: wishes.keep_images })
+        Ok(Self { workspace, policy, configuration, threads: wishes.threads, keep_images: wishes.keep_images })
     }
 
     /// Reads and judges what the user asks for.
@@ -154,7 +155,7 @@ impl Asked<'_> {
 }
 
 /// Lays the policy file of an organisation below the policy.
-fn raise(policy: &mut Policy, workspace: &Workspace, file: &Path) -> anyhow::Result<()> {
+fn raise(policy: &mut Policy, workspace: &Workspace, file: &Path) -> anyhow::Result<Arc<Source>> {
     let source = policy::find::read(file, &workspace.shown(file)).context("the policy file")?;
     policy.raise(Floor::parse(&source)?)?;
     if policy::find::is_of_repository(file, workspace.root())? {
@@ -164,7 +165,7 @@ fn raise(policy: &mut Policy, workspace: &Workspace, file: &Path) -> anyhow::Res
             source.path()
         ));
     }
-    Ok(())
+    Ok(source)
 }
 
 fn read_stdin(name: &str) -> anyhow::Result<Arc<Source>> {

@@ -1,5 +1,7 @@
 //! `verify`: judges, asks the registries about every image, and reads what scanners found in it.
 
+use std::path::Path;
+
 use super::setup::{Asked, Setup};
 use super::{registries, scans};
 use crate::cli::{Asking, Common, Input, Scanning};
@@ -11,7 +13,13 @@ use crate::scan::Scans;
 use crate::verify;
 
 /// Judges what is asked for, asks the registries, and prints the outcome.
-pub(crate) fn run(input: &Input, common: &Common, asking: &Asking, scanning: &Scanning) -> anyhow::Result<u8> {
+pub(crate) fn run(
+    input: &Input,
+    common: &Common,
+    asking: &Asking,
+    scanning: &Scanning,
+    evidence: Option<&Path>,
+) -> anyhow::Result<u8> {
     let mut setup = Setup::new(common, true)?;
     if let Some(gate) = &scanning.gate {
         setup.policy.set_scan_gate(policy::named_gate(gate)?);
@@ -21,7 +29,11 @@ pub(crate) fn run(input: &Input, common: &Common, asking: &Asking, scanning: &Sc
     let scans = scans::read(&setup.workspace, &named)?;
     let registries = registries::connect(&setup.policy, common, asking)?;
     let judged = judge(&setup, &asked, &*registries, scans.as_ref())?;
-    super::check::show(&judged.report, common)
+    let status = super::check::show(&judged.report, common)?;
+    if let Some(folder) = evidence {
+        super::evidence::write(folder, &setup, &judged, judged_by(scans.as_ref()), scans.as_ref())?;
+    }
+    Ok(status)
 }
 
 /// Judges what the manifests say, what the registries say of them, and what scanners found.
@@ -34,6 +46,10 @@ pub(crate) fn judge(
     let request = setup.request(&setup.workspace, asked.targets());
     let mut collected = gate::collect(&request)?;
     verify::ask(&mut collected, &setup.policy, registries, scans);
-    let by = if scans.is_some() { JudgedBy::Scans } else { JudgedBy::Verify };
-    Ok(gate::conclude(collected, &request, by))
+    Ok(gate::conclude(collected, &request, judged_by(scans)))
+}
+
+/// Which rules were all judged.
+fn judged_by(scans: Option<&Scans>) -> JudgedBy {
+    if scans.is_some() { JudgedBy::Scans } else { JudgedBy::Verify }
 }

@@ -173,7 +173,10 @@ fn judge_overlays<'e>(run: &Run<'_, '_>, files: Vec<Matched<'e>>, parts: &mut BT
     in_parallel(run.request.threads, &files, |file| {
         let recorder = Recorder::new(&run.neighbours);
         let found = match run.request.workspace.read(&file.met) {
-            Ok(source) if !is_component(&source) => Some(overlay::read(&source, &recorder)),
+            Ok(source) if !is_component(&source) => {
+                run.keep(&source);
+                Some(overlay::read(&source, &recorder))
+            }
             _ => None,
         };
         built.lock().unwrap_or_else(PoisonError::into_inner).push((
@@ -270,6 +273,7 @@ impl Wholes<'_, '_, '_> {
         profiles: Option<&[String]>,
         parts: &mut BTreeSet<String>,
     ) {
+        files.iter().chain(env_files).for_each(|source| self.run.keep(source));
         let recorder = Recorder::new(&self.run.neighbours);
         let found = stack::read(&stack::Stack { files, env_files, profiles }, &recorder);
         let paths = |files: &[Arc<Source>]| files.iter().map(|file| file.relative().to_owned()).collect();
@@ -288,6 +292,7 @@ impl Wholes<'_, '_, '_> {
             return;
         };
         let Some(source) = self.read_met(&met) else { return };
+        self.run.keep(&source);
         let recorder = Recorder::new(&self.run.neighbours);
         let found = overlay::read(&source, &recorder);
         let opened = recorder.opened();
@@ -313,6 +318,7 @@ impl Wholes<'_, '_, '_> {
             self.files_below(&folder.path).into_iter().partition(|met| met.relative.ends_with(ARCHIVE));
         let archives: Vec<_> = archives.into_iter().map(|met| met.relative).collect();
         let sources: Vec<_> = texts.iter().filter_map(|met| self.read_part_of_chart(met)).collect();
+        sources.iter().chain(&values).chain([&chart]).for_each(|source| self.run.keep(source));
         let found = chart::read(&chart::Chart { chart: &chart, values: &values, files: &sources, archives: &archives });
         let paths = values.iter().map(|file| file.relative().to_owned()).collect();
         let whole = Whole::Chart { folder: folder.path.clone(), values: paths };

@@ -1,6 +1,7 @@
 //! Judging: files and what was found in them, on several threads, into one heap of findings and counts.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,6 +25,8 @@ pub(super) struct Run<'r, 'a> {
     pub(super) request: &'r Request<'a>,
     pub(super) neighbours: Neighbours<'r>,
     collected: Mutex<Collected>,
+    /// Where images are wanted, the files that took part, by path from the root.
+    sources: Mutex<BTreeMap<String, Arc<Source>>>,
 }
 
 thread_local! {
@@ -33,12 +36,31 @@ thread_local! {
 
 impl<'r, 'a> Run<'r, 'a> {
     pub(super) fn new(request: &'r Request<'a>) -> Self {
-        Self { request, neighbours: Neighbours::new(request.workspace), collected: Mutex::default() }
+        Self {
+            request,
+            neighbours: Neighbours::new(request.workspace),
+            collected: Mutex::default(),
+            sources: Mutex::default(),
+        }
     }
 
     /// Everything that was judged.
     pub(super) fn finish(self) -> Collected {
-        self.collected.into_inner().unwrap_or_else(PoisonError::into_inner)
+        for source in self.neighbours.opened() {
+            self.keep(&source);
+        }
+        let mut collected = self.collected.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let sources = self.sources.into_inner().unwrap_or_else(PoisonError::into_inner);
+        collected.sources = sources.into_values().collect();
+        collected
+    }
+
+    /// Remembers that a file took part.
+    pub(super) fn keep(&self, source: &Arc<Source>) {
+        if self.request.keep_images {
+            let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+            sources.entry(source.relative().to_owned()).or_insert_with(|| Arc::clone(source));
+        }
     }
 
     pub(super) fn paths(self, paths: &[PathBuf], stdin: Option<&Arc<Source>>) -> Result<Collected, Missing> {
@@ -85,6 +107,9 @@ impl<'r, 'a> Run<'r, 'a> {
                 let found = TREE.with_borrow_mut(|tree| manifest::read(&source, &self.neighbours, tree));
                 tracing::debug!(path = shown, images = found.images.len(), manifest = found.is_manifest, "read");
                 let is_manifest = found.is_manifest || !found.unreadable.is_empty();
+                if is_manifest {
+                    self.keep(&source);
+                }
                 self.judge(found, &whole_of(&source), scope, &mut part);
                 is_manifest
             }

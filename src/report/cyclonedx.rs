@@ -6,15 +6,16 @@
 //! give the same bytes: the serial number is made of them, and a time is written only where one is given.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::Style;
 use super::json::encode;
 use crate::gate::Deployed;
 use crate::manifest::{LocatedImage, State};
 use crate::reference::Reference;
+use crate::source::sha256;
 
 /// What all images are parts of.
 const ROOT: &str = "deployment";
@@ -240,7 +241,7 @@ fn percent(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b".-_~:".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out
@@ -248,15 +249,8 @@ fn percent(text: &str) -> String {
 
 /// A UUID made of a text: version 8, of its SHA-256 (RFC 9562, section 5.8).
 fn uuid(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    let mut hex: Vec<char> =
-        hash.iter().take(16).flat_map(|byte| format!("{byte:02x}").chars().collect::<Vec<_>>()).collect();
-    for (at, digit) in [(12, '8'), (16, 'a')] {
-        if let Some(place) = hex.get_mut(at) {
-            *place = digit;
-        }
-    }
-    let hex: String = hex.into_iter().collect();
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default().to_owned());
-    parts.join("-")
+    let hex = sha256(text);
+    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
+    // The first digit of the third part is the version, that of the fourth the variant.
+    format!("{}-{}-8{}-a{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))
 }

@@ -144,6 +144,13 @@ pub fn check(report: &Report, _: &Style) -> String {
     out
 }
 
+/// The exceptions of the configuration, with what each exempts.
+#[must_use]
+pub(super) fn exceptions(report: &Report) -> String {
+    let entries: Vec<_> = report.exceptions.iter().map(ExceptionEntry::from).collect();
+    encode(&entries) + "\n"
+}
+
 /// One image a line.
 #[must_use]
 pub fn images(images: &[Deployed], _: &Style) -> String {

@@ -8,6 +8,7 @@ mod container;
 mod daemon;
 mod digests;
 mod docs;
+mod evidence;
 mod floor;
 mod git;
 mod github;
