@@ -97,6 +97,20 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Return to the digests that were deployed before: a diff is printed, `--write` changes the files and holds the
+    /// images there, so that no refresh undoes it
+    Rollback {
+        #[command(flatten)]
+        input: Input,
+        #[command(flatten)]
+        moving: Moving,
+        #[command(flatten)]
+        returning: Returning,
+        #[command(flatten)]
+        asking: Asking,
+        #[command(flatten)]
+        common: Common,
+    },
     /// The digests each image had, read from git: when, by whom, and which were deployed together
     History {
         #[command(flatten)]
@@ -163,7 +177,8 @@ impl Moving {
     pub(crate) fn selection(&self, policy: &Policy) -> anyhow::Result<Selection> {
         let images = self.images.iter().map(|text| Repositories::new(text).map_err(|wrong| anyhow!(wrong)));
         let images = images.collect::<anyhow::Result<_>>().context("--image")?;
-        Ok(Selection { images, services: self.services.clone(), ignored: policy.refresh.ignored.clone() })
+        let ignored = policy.refresh.ignored.clone();
+        Ok(Selection { images, services: self.services.clone(), ignored, held: Vec::new() })
     }
 }
 
@@ -189,6 +204,27 @@ pub(crate) struct Scanning {
     /// The lowest severity that counts; goes before the configuration's `scan.gate`, which is `high` by default
     #[arg(long = "scan-gate", value_name = "SEVERITY", value_parser = PossibleValuesParser::new(Grade::ALL.map(|(word, _)| word)))]
     pub(crate) gate: Option<String>,
+}
+
+/// Where images return to, and for how long they stay there.
+#[derive(Args)]
+pub(crate) struct Returning {
+    /// A digest or its beginning, a commit or its beginning, a tag, or a day (`2026-11-02`: as the branch was at its
+    /// end). Without it, to the newest state of the branch in which one of the images had another digest
+    #[arg(long, value_name = "DIGEST|COMMIT|DATE")]
+    pub(crate) to: Option<String>,
+    /// Hold the images until this day, or for this many days (`14d`); without it for 30 days
+    #[arg(long, value_name = "DATE|DAYS")]
+    pub(crate) hold_until: Option<String>,
+    /// Let the next refresh move the images again
+    #[arg(long, conflicts_with_all = ["hold_until", "lift"])]
+    pub(crate) no_hold: bool,
+    /// Why: kept with the hold
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Return nothing: lift the holds of the images that are named, so that a refresh moves them again
+    #[arg(long, conflicts_with_all = ["to", "hold_until", "reason"])]
+    pub(crate) lift: bool,
 }
 
 /// How registries are asked.
@@ -315,6 +351,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Command::Verify { input, scanning, evidence, asking, common } => {
             command::verify::run(&input, &common, &asking, &scanning, evidence.as_deref())
+        }
+        Command::Rollback { input, moving, returning, asking, common } => {
+            command::rollback::run(&input, &common, &moving, &asking, &returning)
         }
         Command::History { input, images, common } => command::history::run(&input, &common, &images),
         Command::Explain { rule } => command::explain::run(rule.as_deref()),

@@ -29,6 +29,31 @@ pub struct Changed {
     pub text: String,
 }
 
+impl Changed {
+    /// A file that gets another text; an empty source stands for a file that is not there yet.
+    #[must_use]
+    pub fn whole(source: &Arc<Source>, text: String) -> Self {
+        let (old, new) = (source.text(), text.as_str());
+        let same = |a: &mut dyn Iterator<Item = (&str, &str)>| -> usize {
+            a.take_while(|(old, new)| old == new).map(|(line, _)| line.len()).sum()
+        };
+        let lines = |text| str::split_inclusive(text, '\n');
+        let before = same(&mut lines(old).zip(lines(new)));
+        let rest = |text: &'_ str| text.get(before..).unwrap_or_default().to_owned();
+        let (old_rest, new_rest) = (rest(old), rest(new));
+        let after = same(&mut lines(&old_rest).rev().zip(lines(&new_rest).rev()));
+        let span = Span::new(before, old.len() - after);
+        let put = new_rest.get(..new_rest.len() - after).unwrap_or_default().to_owned();
+        Self { source: Arc::clone(source), splices: vec![(span, put)], text }
+    }
+
+    /// Whether the file is not there yet.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.source.text().is_empty()
+    }
+}
+
 /// Two edits of the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("two changes of {path} meet at byte {offset}")]

@@ -5,6 +5,7 @@
 //! Each whole (a file, a stack, an overlay, a chart) is read again where one of the files that it was read from has
 //! another blob, and nowhere else; an image is known again by its object, its field and its repository.
 
+mod age;
 mod past;
 mod rename;
 mod repository;
@@ -26,6 +27,7 @@ use track::Track;
 use unit::Unit;
 use watch::Watch;
 
+pub use age::judge;
 pub use repository::{HistoryError, Repository};
 pub use track::Value;
 
@@ -82,7 +84,13 @@ impl ImageHistory {
     /// What it was at a state; none before it was there.
     #[must_use]
     pub fn at(&self, state: usize) -> Option<&Value> {
-        self.entries.iter().find(|entry| entry.since.is_some_and(|since| since >= state)).map(|entry| &entry.value)
+        self.entry_at(state).map(|entry| &entry.value)
+    }
+
+    /// The entry of a state; none before it was there.
+    #[must_use]
+    pub fn entry_at(&self, state: usize) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.since.is_some_and(|since| since >= state))
     }
 
     /// What it was at a state, or what it is now where there is none.
@@ -166,6 +174,18 @@ impl Histories {
                 .map(|why| Unanswered { reason: why.clone(), help: "look with `git log --follow`".to_owned() })
         };
         self.end.unanswered().or_else(renamed)
+    }
+
+    /// The state the branch was in at a time: its newest commit until then. None where it had none yet, or none is known.
+    #[must_use]
+    pub fn state_at(&self, time: Timestamp) -> Option<usize> {
+        self.states.iter().position(|link| link.seconds <= time.as_second())
+    }
+
+    /// The states whose commits begin with this text.
+    pub fn states_of<'h>(&'h self, id: &'h str) -> impl Iterator<Item = usize> + 'h {
+        let begins = move |link: &Link| link.id.to_string().starts_with(id);
+        self.states.iter().enumerate().filter(move |(_, link)| begins(link)).map(|(state, _)| state)
     }
 
     /// How many images have a history that may be longer, or none although they are deployed by a reference.

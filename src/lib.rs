@@ -43,6 +43,7 @@ pub mod reference;
 pub mod registry;
 pub mod report;
 pub mod resolution;
+pub mod rollback;
 pub mod rule;
 pub mod runner;
 pub mod scan;

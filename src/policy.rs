@@ -9,6 +9,7 @@ mod error;
 pub mod find;
 mod floor;
 mod glob;
+mod hold;
 mod nearest;
 pub mod pattern;
 mod raw;
@@ -24,13 +25,14 @@ use jiff::civil::Date;
 
 use crate::manifest::LocatedImage;
 use crate::resolution::Grade;
-use crate::rule::{Base, Facts, Level, Rule};
+use crate::rule::{Base, Facts, Level, Rule, STALE_DIGEST};
 use crate::source::{Place, Source};
 use crate::yaml::Tree;
 
 pub use error::{PolicyError, PolicyErrors, Wrong};
 pub use floor::Floor;
 pub use glob::Glob;
+pub use hold::{Hold, Holds};
 pub use nearest::suggest;
 pub use pattern::{CONVENTIONAL, Pattern, Repositories};
 pub use raw::MAX_CONFIGURATION;
@@ -57,6 +59,8 @@ pub struct Policy {
     pub environments: Vec<Environment>,
     /// `registry` or `registry/path` prefixes; empty where every registry is allowed.
     pub allowed_registries: Vec<String>,
+    /// How many days a digest may go unchanged; none where that is not asked.
+    pub max_digest_age: Option<u32>,
     /// In the order of the text.
     pub exceptions: Vec<Exception>,
     /// By host as references name it.
@@ -71,6 +75,8 @@ pub struct Policy {
     levels: Vec<SetLevel>,
     /// Where `policy` stands.
     base_place: Option<Place>,
+    /// Where `max-digest-age` stands.
+    max_age_place: Option<Place>,
     /// Where `allow-registries` stands.
     allowed_place: Option<Place>,
     /// What none of this goes below.
@@ -161,7 +167,7 @@ impl Policy {
     /// Everything that is wrong in it, as far as it could be read.
     pub fn parse(source: &Arc<Source>) -> Result<Self, PolicyErrors> {
         let mut tree = Tree::default();
-        let (raw, root) = raw::read(source, &mut tree)?;
+        let (raw, root) = raw::read::<raw::Raw>(source, &mut tree)?;
         check::check(source, &raw, root, floor::Use::Repository)
     }
 
@@ -184,12 +190,14 @@ impl Policy {
     }
 
     /// The command line's level over the configuration's over that of the policy. A list of allowed registries makes
-    /// `disallowed-registry` an error where nobody says otherwise.
+    /// `disallowed-registry` an error where nobody says otherwise, and a `max-digest-age` makes `stale-digest` a warning.
     fn own_level(&self, rule: &Rule) -> Level {
         if let Some(set) = self.set_level_of(rule) {
             set.level
         } else if rule.id == "disallowed-registry" && !self.allowed_registries.is_empty() {
             Level::Error
+        } else if rule.id == STALE_DIGEST.id && self.max_digest_age.is_some() {
+            rule.level(self.base).max(Level::Warning)
         } else {
             rule.level(self.base)
         }
@@ -202,7 +210,14 @@ impl Policy {
     /// What the manifest and this policy say of an image before anyone is asked.
     #[must_use]
     pub fn facts<'a>(&'a self, image: &'a LocatedImage) -> Facts<'a> {
-        Facts::of(image, self.is_strict(), &self.allowed_registries)
+        let facts = Facts::of(image, self.is_strict(), &self.allowed_registries);
+        Facts { max_digest_age: self.max_digest_age, ..facts }
+    }
+
+    /// How many days a digest may go unchanged, where that is to be judged.
+    #[must_use]
+    pub fn judged_age(&self) -> Option<u32> {
+        self.max_digest_age.filter(|_| self.level(&STALE_DIGEST) > Level::Off)
     }
 
     /// What of scan reports counts: the repository's word, and never less than the floor's.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 /// What is asked about: an object of a repository in a registry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,6 +144,16 @@ pub struct Referrer {
     pub media_type: String,
     pub artifact_type: Option<String>,
     pub annotations: Vec<(String, String)>,
+}
+
+/// How long the digest of an image has been what it is, by git.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Age {
+    pub days: i64,
+    /// The day, in UTC, on which the branch got it.
+    pub since: Date,
+    /// It may be older: git was not read, or does not reach, further back.
+    pub is_at_least: bool,
 }
 
 /// Who answers for the registries; the answers stand in the order of the questions.

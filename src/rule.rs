@@ -14,6 +14,7 @@ mod malformed_reference;
 mod missing_tag;
 mod no_manifests;
 mod single_platform;
+mod stale_digest;
 mod tag_moved;
 mod unchecked;
 mod unpinned;
@@ -24,11 +25,12 @@ mod vulnerable;
 
 use crate::finding::Severity;
 use crate::manifest::LocatedImage;
-use crate::resolution::{Answer, Scanned, Standing};
+use crate::resolution::{Age, Answer, Scanned, Standing};
 
 pub use disallowed_registry::is_allowed as registry_is_allowed;
 pub use expired_exception::RULE as EXPIRED_EXCEPTION;
 pub use no_manifests::RULE as NO_MANIFESTS;
+pub use stale_digest::RULE as STALE_DIGEST;
 pub use unreadable_manifest::RULE as UNREADABLE_MANIFEST;
 pub use unused_exception::RULE as UNUSED_EXCEPTION;
 
@@ -135,13 +137,18 @@ pub struct Facts<'a> {
     pub registry: Option<&'a Standing>,
     /// What the scan reports say of it; none where no report is given.
     pub scan: Option<&'a Answer<Scanned>>,
+    /// How long its digest has been what it is; none where git was not asked, or does not know.
+    pub age: Option<&'a Age>,
+    /// How many days that may be; none where it is not judged.
+    pub max_digest_age: Option<u32>,
 }
 
 impl<'a> Facts<'a> {
     /// What the manifest and the policy alone say; nobody was asked.
     #[must_use]
     pub fn of(image: &'a LocatedImage, strict: bool, allowed_registries: &'a [String]) -> Self {
-        Self { image, strict, allowed_registries, registry: None, scan: None }
+        let (registry, scan, age, max_digest_age) = (None, None, None, None);
+        Self { image, strict, allowed_registries, registry, scan, age, max_digest_age }
     }
 }
 
@@ -168,6 +175,7 @@ pub static RULES: &[&Rule] = &[
     &missing_tag::RULE,
     &implicit_registry::RULE,
     &disallowed_registry::RULE,
+    &stale_digest::RULE,
     &unused_exception::RULE,
     &digest_not_found::RULE,
     &tag_moved::RULE,
@@ -246,6 +254,23 @@ mod tests {
         image.variable = true;
         assert_eq!(rules_of(&image, false), Vec::<&str>::new());
         assert_eq!(rules_of(&image, true), ["unresolved-image"]);
+    }
+
+    #[test]
+    fn a_digest_is_stale_after_the_longest_age() {
+        let image = image(&format!("app:1.2.3@{DIGEST}"));
+        let age = |days, is_at_least| Age { days, since: jiff::civil::date(2026, 7, 29), is_at_least };
+        let judge = |age: &Age, max_digest_age| {
+            let facts = Facts { age: Some(age), max_digest_age, ..Facts::of(&image, false, &[]) };
+            (STALE_DIGEST.judge.unwrap())(&facts).map(|verdict| verdict.message)
+        };
+        assert_eq!(judge(&age(90, false), Some(90)), None);
+        assert_eq!(judge(&age(9_000, false), None), None);
+        let message = "its digest has not changed for 91 days, since 2026-07-29: at most 90 days are allowed";
+        assert_eq!(judge(&age(91, false), Some(90)).as_deref(), Some(message));
+        let message = "its digest has not changed for at least 91 days, since 2026-07-29 or before: at most 90 days are \
+                       allowed";
+        assert_eq!(judge(&age(91, true), Some(90)).as_deref(), Some(message));
     }
 
     #[test]

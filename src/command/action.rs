@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use super::setup::{Asked, Setup, Wishes};
 use crate::cli::{CLEAN, FAILED, FINDINGS, all_threads};
 use crate::finding::Report;
-use crate::gate::{self, Deployed, Judged};
+use crate::gate::{Deployed, Judged};
 use crate::github::{self, Client, Event, Outcome};
 use crate::manifest::{LocatedImage, State};
 use crate::policy::{Environment, PRODUCTION, Pattern, PolicyErrors};
@@ -60,7 +60,7 @@ fn judge(runner: &Runner) -> anyhow::Result<Judged> {
         bail!("the inputs `manifests` and `environment` exclude each other: name what is judged in one of them");
     }
     let named = Asked::Environments(vec![Cow::Owned(named(runner, &patterns)?)]);
-    Ok(gate::judge(&setup.request(&setup.workspace, named.targets()))?)
+    setup.judge_asked(&named)
 }
 
 fn workspace(runner: &Runner) -> anyhow::Result<PathBuf> {

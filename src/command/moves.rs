@@ -116,7 +116,11 @@ pub(crate) fn write(setup: &Setup, asked: &Asked<'_>, moves: &Moves) -> anyhow::
         if asked.stdin().is_some_and(|stdin| stdin.path() == file.source.path()) {
             bail!("standard input cannot be written: leave `--write` away, and apply the diff that is printed");
         }
-        let path = setup.workspace.real_path(&file.source).with_context(|| file.source.path().to_owned())?;
+        let path = if file.is_new() {
+            setup.workspace.root().join(file.source.relative())
+        } else {
+            setup.workspace.real_path(&file.source).with_context(|| file.source.path().to_owned())?
+        };
         Ok(Rewrite { path, before: file.source.text().to_owned(), after: file.text.clone() })
     };
     let files: Vec<_> = moves.changed.iter().map(rewrite).collect::<anyhow::Result<_>>()?;

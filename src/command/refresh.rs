@@ -4,11 +4,12 @@ use anyhow::{Context, anyhow};
 use jiff::{SignedDuration, Timestamp};
 
 use super::first_seen::FirstSeen;
+use super::holds::HoldFile;
 use super::setup::Setup;
 use super::{moves, registries, tell_unread};
 use crate::cli::{Asking, Common, Input, Moving, Waiting};
 use crate::gate;
-use crate::pin::{self, Ages, Dates};
+use crate::pin::{self, Ages, Dates, Selection};
 use crate::policy::{self, Policy};
 
 /// Asks what the tags serve now, and shows or writes the digests that have moved.
@@ -21,7 +22,8 @@ pub(crate) fn run(
 ) -> anyhow::Result<u8> {
     let setup = Setup::new(common, true)?;
     let asked = setup.asked(input)?;
-    let selection = moving.selection(&setup.policy)?;
+    let held = HoldFile::read(&setup)?.counting(setup.today());
+    let selection = Selection { held, ..moving.selection(&setup.policy)? };
     let mut seen = waiting.first_seen.as_deref().map(FirstSeen::read).transpose()?;
     let mut ages = waiting.ages(&setup.policy, seen.as_mut().map(FirstSeen::take))?;
     let registries = registries::connect(&setup.policy, common, asking)?;

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::cli::{Common, Input};
-use crate::gate::{self, Judged, Request, Targets};
+use crate::gate::{self, Collected, Judged, Request, Targets};
+use crate::history;
 use crate::policy::{self, Environment, Floor, Policy};
+use crate::rule::JudgedBy;
 use crate::source::{MAX_BYTES, Source};
 use crate::walk::Workspace;
 
@@ -79,14 +82,26 @@ impl Setup {
 
     /// Reads and judges what the user asks for.
     pub(crate) fn judge(&self, input: &Input) -> anyhow::Result<Judged> {
-        let asked = self.asked(input)?;
-        Ok(gate::judge(&self.request(&self.workspace, asked.targets()))?)
+        self.judge_asked(&self.asked(input)?)
+    }
+
+    /// Judges manifests by everything that needs no server.
+    pub(crate) fn judge_asked(&self, asked: &Asked<'_>) -> anyhow::Result<Judged> {
+        let request = self.request(&self.workspace, asked.targets());
+        let collected = self.collect(&request)?;
+        Ok(gate::conclude(collected, &request, JudgedBy::Check))
+    }
+
+    /// Reads manifests, and judges each image by what it is and how old its digest is.
+    pub(crate) fn collect(&self, request: &Request<'_>) -> anyhow::Result<Collected> {
+        let mut collected = gate::collect(request)?;
+        history::judge(&mut collected, &self.policy, self.workspace.root(), request.today);
+        Ok(collected)
     }
 
     /// Judges the environments of the configuration, or the one that is named; without any the conventional names.
     pub(crate) fn judge_environments(&self, name: Option<&str>) -> anyhow::Result<Judged> {
-        let asked = self.environments(name)?;
-        Ok(gate::judge(&self.request(&self.workspace, asked.targets()))?)
+        self.judge_asked(&self.environments(name)?)
     }
 
     /// Which manifests the user asks for.
@@ -116,10 +131,17 @@ impl Setup {
             workspace,
             policy: &self.policy,
             targets,
-            keep_images: self.keep_images,
+            // How old a digest is can only be told of images that are known.
+            keep_images: self.keep_images || self.policy.judged_age().is_some(),
             threads: self.threads,
-            today: TimeZone::UTC.to_datetime(Timestamp::now()).date(),
+            today: self.today(),
         }
+    }
+
+    /// The day it is, in UTC.
+    #[expect(clippy::unused_self, reason = "one day for everything that is done with one setup")]
+    pub(crate) fn today(&self) -> Date {
+        TimeZone::UTC.to_datetime(Timestamp::now()).date()
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn judge(
     scans: Option<&Scans>,
 ) -> anyhow::Result<Judged> {
     let request = setup.request(&setup.workspace, asked.targets());
-    let mut collected = gate::collect(&request)?;
+    let mut collected = setup.collect(&request)?;
     verify::ask(&mut collected, &setup.policy, registries, scans);
     Ok(gate::conclude(collected, &request, judged_by(scans)))
 }

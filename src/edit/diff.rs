@@ -31,6 +31,12 @@ fn one(file: &Changed) -> String {
     if changes.is_empty() {
         return diff;
     }
+    if file.is_new() {
+        let lines: Vec<&str> = file.text.split_inclusive('\n').collect();
+        let _ = write!(diff, "--- /dev/null\n+++ b/{path}\n@@ -0,0 +{} @@\n", header(&(0..lines.len())));
+        write_lines(&mut diff, '+', &lines, 0..lines.len());
+        return diff;
+    }
     // Writing to a string cannot fail.
     let _ = write!(diff, "--- a/{path}\n+++ b/{path}\n");
     for hunk in changes.chunk_by(|a, b| b.old.start <= a.old.end + 2 * CONTEXT) {

@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 pub struct Rewrite {
     /// Absolute. A symbolic link stays one: the file behind it is written.
     pub path: PathBuf,
-    /// What was read. The file must still hold it.
+    /// What was read. The file must still hold it; where it is empty, there may be no file yet.
     pub before: String,
     pub after: String,
 }
@@ -80,6 +80,10 @@ fn unless(stop: &AtomicBool, files: &[Rewrite]) -> Result<(), WriteError> {
 
 fn stage(rewrite: &Rewrite) -> Result<Staged<'_>, WriteError> {
     let failed = |error| WriteError::Failed { path: rewrite.path.display().to_string(), error };
+    if rewrite.before.is_empty() && rewrite.path.symlink_metadata().is_err() {
+        let file = beside(&rewrite.path, &rewrite.after).map_err(failed)?;
+        return Ok(Staged { rewrite, target: rewrite.path.clone(), file });
+    }
     let target = rewrite.path.canonicalize().map_err(failed)?;
     let mut now = Vec::with_capacity(rewrite.before.len());
     File::open(&target).and_then(|mut file| file.read_to_end(&mut now)).map_err(failed)?;
@@ -130,6 +134,9 @@ fn readable(file: NamedTempFile) -> io::Result<NamedTempFile> {
 
 fn take_back(done: &[&Rewrite], path: String, error: io::Error) -> WriteError {
     let give_back = |rewrite: &&Rewrite| {
+        if rewrite.before.is_empty() {
+            return std::fs::remove_file(&rewrite.path);
+        }
         let target = rewrite.path.canonicalize()?;
         beside(&target, &rewrite.before)?.persist(&target).map_err(|error| error.error).map(|_| ())
     };

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Wanted;
 use crate::gate::Deployed;
 use crate::manifest::State;
-use crate::policy::Repositories;
+use crate::policy::{Hold, Repositories};
 use crate::reference::Reference;
 use crate::resolution::{Answer, Answers, Asked, Content, Description, Object, Platform, Served, Unanswered};
 
@@ -96,6 +96,8 @@ pub struct Selection {
     pub services: Vec<String>,
     /// Never these repositories.
     pub ignored: Vec<Repositories>,
+    /// Those that count now: a refresh leaves the images that they keep.
+    pub held: Vec<Hold>,
 }
 
 impl Selection {
@@ -260,6 +262,9 @@ fn followed<'a>(deployed: &'a Deployed, selection: &Selection) -> Result<Pinned<
     let digest = reference.digest().ok_or_else(passed)?;
     if selection.is_ignored(reference) {
         return left(IGNORED);
+    }
+    if let Some(hold) = selection.held.iter().find(|hold| hold.keeps(&deployed.image)) {
+        return Err(Box::new(Choice::Left(hold.why())));
     }
     if reference.tag().is_none() {
         return left("it has no tag that could be followed: write the tag before the digest");

@@ -32,6 +32,7 @@ pub(super) fn check(source: &Arc<Source>, raw: &Raw, root: Node<'_>, used: Use) 
         base: base(raw, root, &mut errors),
         environments: environments(raw, root, &mut errors),
         allowed_registries: allowed_registries(raw, root, &mut errors),
+        max_digest_age: raw.max_digest_age.as_deref().and_then(|text| max_digest_age(text, root, &mut errors)),
         exceptions: exceptions(raw, root, used, &mut errors),
         registries: refresh::registries(&raw.registries, root, &mut errors),
         refresh: refresh::refresh(raw.refresh.as_ref(), root, &mut errors),
@@ -40,6 +41,7 @@ pub(super) fn check(source: &Arc<Source>, raw: &Raw, root: Node<'_>, used: Use) 
         levels: levels(raw, root, &mut errors),
         notices: Vec::new(),
         base_place: root.get("policy").map(|node| errors.place(node)),
+        max_age_place: root.get("max-digest-age").map(|node| errors.place(node)),
         allowed_place: root.get("allow-registries").map(|node| errors.place(node)),
         floor: None,
     };
@@ -180,6 +182,15 @@ fn allowed_registries(raw: &Raw, root: Node<'_>, errors: &mut Errors<'_>) -> Vec
     prefixes.filter_map(|(text, node)| take(registry_prefix(text), node, errors)).collect()
 }
 
+/// A number of days, at least one: today's digests are not stale.
+fn max_digest_age(text: &str, root: Node<'_>, errors: &mut Errors<'_>) -> Option<u32> {
+    let at_least_one = |days: u32| match days {
+        0 => Err(Wrong::new("every digest would be stale", "write the days between two reviews: `90d`")),
+        days => Ok(days),
+    };
+    take(refresh::days(text).and_then(at_least_one), at(root, "max-digest-age"), errors)
+}
+
 fn exceptions(raw: &Raw, root: Node<'_>, used: Use, errors: &mut Errors<'_>) -> Vec<Exception> {
     let exceptions = raw.exceptions.iter().zip(at(root, "exceptions").items());
     exceptions.filter_map(|(raw, node)| exception(raw, node, used, errors)).collect()
@@ -229,7 +240,7 @@ fn exemptable_rule(id: &str, exception: &RawException) -> Result<&'static Rule, 
 }
 
 /// A day, strictly `YYYY-MM-DD`.
-fn date(text: &str) -> Option<Date> {
+pub(super) fn date(text: &str) -> Option<Date> {
     let shape = |(index, b): (usize, u8)| if matches!(index, 4 | 7) { b == b'-' } else { b.is_ascii_digit() };
     (text.len() == 10 && text.bytes().enumerate().all(shape)).then(|| text.parse().ok())?
 }

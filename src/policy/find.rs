@@ -33,6 +33,10 @@ pub enum FindError {
         .0.display()
     )]
     Outside(PathBuf),
+    #[error("there are two files of holds, `{}` and `{}`: put all holds into one of them", .0.display(), .1.display())]
+    TwoHolds(PathBuf, PathBuf),
+    #[error("`{}` is a symbolic link: put the file of holds itself there", .0.display())]
+    Linked(PathBuf),
     #[error("`{}` is not a file: a configuration is one", .0.display())]
     NotAFile(PathBuf),
     #[error("`{}` has more than {MAX_CONFIGURATION} bytes: name manifests by globs instead of one by one", .0.display())]
@@ -107,6 +111,30 @@ fn find_in(folder: &Path, top: &Path) -> Result<Option<PathBuf>, FindError> {
         }
     }
     Ok(found)
+}
+
+/// The names of the file of holds, relative to the root.
+const HOLDS: [&str; 2] = ["digest-gate-holds.yml", ".github/digest-gate-holds.yml"];
+
+/// The file of holds, from the root: the one that is there, or where it shall be made: beside the configuration.
+///
+/// # Errors
+/// There are two, or it is a link: what a pull request can point elsewhere is not written to.
+pub fn holds(root: &Path) -> Result<(&'static str, bool), FindError> {
+    let is_there = |name: &str| fs::symlink_metadata(root.join(name)).is_ok();
+    let there: Vec<_> = HOLDS.into_iter().filter(|name| is_there(name)).collect();
+    match there.as_slice() {
+        [] => {
+            let [top, hidden] = HOLDS;
+            let beside = NAMES.into_iter().find(|name| is_there(name));
+            Ok((if beside.is_some_and(|name| name.starts_with(".github/")) { hidden } else { top }, false))
+        }
+        [name] if fs::symlink_metadata(root.join(name)).is_ok_and(|it| it.is_symlink()) => {
+            Err(FindError::Linked(root.join(name)))
+        }
+        [name] => Ok((name, true)),
+        [first, second, ..] => Err(FindError::TwoHolds(root.join(first), root.join(second))),
+    }
 }
 
 /// Reads a configuration; `shown` is the path that errors and reports give.

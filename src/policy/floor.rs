@@ -14,7 +14,7 @@ use super::error::{PolicyError, PolicyErrors};
 use super::raw::{self, Errors, Raw};
 use super::signatures::{Key, Requirement, Signer};
 use super::{Exception, PRODUCTION, Policy, check};
-use crate::rule::{Level, Rule};
+use crate::rule::{Level, Rule, STALE_DIGEST};
 use crate::source::{Place, Source};
 use crate::yaml::{Node, Tree};
 
@@ -50,7 +50,7 @@ impl Floor {
     /// Everything that is wrong in it, as far as it could be read.
     pub fn parse(source: &Arc<Source>) -> Result<Self, PolicyErrors> {
         let mut tree = Tree::default();
-        let (raw, root) = raw::read(source, &mut tree)?;
+        let (raw, root) = raw::read::<Raw>(source, &mut tree)?;
         let policy = check::check(source, &raw, root, Use::Floor)?;
         let errors: Vec<_> = policy.signatures.iter().flat_map(files_of_the_repository).collect();
         if !errors.is_empty() {
@@ -146,6 +146,7 @@ impl Policy {
         if !errors.is_empty() {
             return Err(PolicyErrors(errors));
         }
+        self.lower_age(&floor);
         self.exceptions.splice(0..0, floor.policy.exceptions.iter().cloned());
         self.signatures.extend(floor.policy.signatures.iter().cloned());
         self.floor = Some(Arc::new(floor));
@@ -170,6 +171,18 @@ impl Policy {
             }
         }
         errors
+    }
+
+    /// Takes the shorter of both ages.
+    fn lower_age(&mut self, floor: &Floor) {
+        let (Some(theirs), Some(place)) = (floor.policy.max_digest_age, &floor.policy.max_age_place) else { return };
+        match self.max_digest_age {
+            Some(own) if own <= theirs => return,
+            Some(_) => self.notices.push(format!("`max-digest-age` is {theirs} days, as {} requires", at(place))),
+            None => {}
+        }
+        self.max_digest_age = Some(theirs);
+        self.max_age_place = Some(place.clone());
     }
 
     /// Leaves of the allowed registries those that the floor allows.
@@ -227,6 +240,10 @@ impl Policy {
         let is_list = rule.id == "disallowed-registry" && !self.allowed_registries.is_empty();
         if let Some(place) = self.allowed_place.as_ref().filter(|_| is_list) {
             return named("allow-registries", place);
+        }
+        let is_age = rule.id == STALE_DIGEST.id && rule.level(self.base) < Level::Warning;
+        if let Some(place) = self.max_age_place.as_ref().filter(|_| is_age) {
+            return named("max-digest-age", place);
         }
         if let Some(place) = &self.base_place {
             return named("policy", place);

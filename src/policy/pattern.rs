@@ -125,6 +125,17 @@ impl Repositories {
         Ok(Self { text: text.to_owned(), names })
     }
 
+    /// Whether every repository that `other` names is one of these, as far as that can be told: globs are compared as
+    /// they are written.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (&self.names, &other.names) {
+            (Names::All, _) => true,
+            (_, Names::One(name)) => self.matches(name),
+            _ => self.text == other.text,
+        }
+    }
+
     /// Whether it takes a repository, written `registry/repository` in full.
     #[must_use]
     pub fn matches(&self, repository: &str) -> bool {

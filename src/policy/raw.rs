@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
 use super::error::{PolicyError, PolicyErrors, is_invisible};
@@ -35,6 +36,7 @@ pub(super) struct Raw {
     pub levels: BTreeMap<String, String>,
     #[serde(default)]
     pub allow_registries: Vec<String>,
+    pub max_digest_age: Option<String>,
     #[serde(default)]
     pub exceptions: Vec<RawException>,
     #[serde(default)]
@@ -93,6 +95,9 @@ pub(super) struct RawException {
 /// What to write for a required key that is missing.
 const REQUIRED: &[(&str, &str)] = &[
     ("version", "write `version: 1` into its first line"),
+    ("repository", "add the repository that is held: `repository: ghcr.io/org/tool`"),
+    ("digest", "add the digest that is held: `digest: sha256:…`"),
+    ("until", "add the last day on which it is held: `until: YYYY-MM-DD`"),
     ("files", "add the files of the stack in merge order: `files: [compose.yml, compose.prod.yml]`"),
     ("chart", "add the folder of the chart: `chart: charts/app`"),
     ("images", "add the repositories that must be signed: `images: ghcr.io/org/**`"),
@@ -152,7 +157,10 @@ impl Errors<'_> {
 }
 
 /// Reads the text into `tree` and into its types; the node is the top mapping.
-pub(super) fn read<'t>(source: &'t Arc<Source>, tree: &'t mut Tree) -> Result<(Raw, Node<'t>), PolicyErrors> {
+pub(super) fn read<'t, T: DeserializeOwned>(
+    source: &'t Arc<Source>,
+    tree: &'t mut Tree,
+) -> Result<(T, Node<'t>), PolicyErrors> {
     let root = read_tree(source, tree)?;
     let mut errors = Errors { source, found: Vec::new() };
     let raw = read_types(source.text(), root, &mut errors);
@@ -255,7 +263,7 @@ fn check_keys(node: Node<'_>, errors: &mut Errors<'_>) {
 type Misfit = (serde_path_to_error::Path, String);
 
 /// Reads the text with serde.
-fn read_types(text: &str, root: Node<'_>, errors: &mut Errors<'_>) -> Result<Raw, Misfit> {
+fn read_types<T: DeserializeOwned>(text: &str, root: Node<'_>, errors: &mut Errors<'_>) -> Result<T, Misfit> {
     let nowhere = |error: serde_yaml::Error| (serde_path_to_error::Track::new().path(), error.to_string());
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     // A value has no positions: messages come without serde's own path and line, which count otherwise than we do.

@@ -39,6 +39,12 @@ pub fn schema() -> Value {
                 "description": "Registries, or registries with a path, at or below which images may lie. A list that is \
                     not empty makes disallowed-registry an error unless levels says otherwise."
             },
+            "max-digest-age": {
+                "type": "string",
+                "pattern": "^[0-9]+[dw]$",
+                "description": "How long a digest may go unchanged in git before stale-digest reports it: 90d, 12w. \
+                    Makes that rule a warning unless levels says otherwise."
+            },
             "exceptions": { "type": "array", "items": exception(), "description": "Dated, reasoned exemptions." },
             "registries": refresh::registries_schema(),
             "refresh": refresh::refresh_schema(),

@@ -24,6 +24,7 @@ environments:
   eu-west.1: { manifests: [\"eu/\"] }
 levels: { floating-tag: error, missing-tag: off }
 allow-registries: [ghcr.io/org/, docker.io/library]
+max-digest-age: 90d
 exceptions:
   - image: ghcr.io/org/tool
     path: deploy/prod/tool.yml
@@ -64,6 +65,7 @@ fn everything_that_is_written_counts() {
     assert_eq!(policy.allowed_registries, ["ghcr.io/org", "docker.io/library"]);
     assert_eq!(policy.exceptions[0].expires.map(|date| date.to_string()).as_deref(), Some("2027-01-31"));
     assert_eq!(policy.exceptions[1].expires, None);
+    assert_eq!(policy.max_digest_age, Some(90));
     assert_eq!(policy.exceptions[1].expires_place.text(), "soon");
 }
 
@@ -73,6 +75,11 @@ fn the_command_line_stands_above_levels_and_levels_above_the_policy() {
     assert_eq!(level(&policy, "floating-tag"), Level::Note);
     assert_eq!(level(&policy, "missing-tag"), Level::Warning);
     assert_eq!(level(&policy, "disallowed-registry"), Level::Error);
+    assert_eq!((level(&policy, "stale-digest"), policy.judged_age()), (Level::Off, None));
+    let aged = parse("version: 1\nmax-digest-age: 12w\n").unwrap();
+    assert_eq!((level(&aged, "stale-digest"), aged.judged_age()), (Level::Warning, Some(84)));
+    let off = parse("version: 1\nmax-digest-age: 12w\nlevels: {stale-digest: off}\n").unwrap();
+    assert_eq!(off.judged_age(), None);
     policy.set_base(parse_base("strict").unwrap());
     assert_eq!(level(&policy, "missing-tag"), Level::Error);
     assert_eq!(level(&policy, "floating-tag"), Level::Note);

@@ -1,5 +1,6 @@
 //! The documents are true: tables come from the lists, examples run.
 
+mod history;
 mod manifests;
 
 use std::fmt::Write as _;

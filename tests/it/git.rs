@@ -71,6 +71,14 @@ impl Repository {
         self.git(&["rev-parse", "HEAD"]).trim().to_owned()
     }
 
+    /// Commits everything at the time it was so many days ago.
+    pub(crate) fn commit_days_ago(&self, days: i64, message: &str) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let today = i64::try_from(now.as_secs()).unwrap() - FIRST_DAY;
+        self.day.set(today.div_euclid(86_400) - days - 1);
+        self.commit(message);
+    }
+
     /// Writes a file and commits everything.
     pub(crate) fn write(&self, path: &str, text: &str, message: &str) -> String {
         self.folder.write(path, text);

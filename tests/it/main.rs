@@ -1,6 +1,7 @@
 //! One binary for all integration tests; a module for each subject.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod age;
 mod charts;
 mod cli;
 mod compose;
@@ -22,6 +23,7 @@ mod pin;
 mod program;
 mod pull_request;
 mod registry;
+mod rollback;
 mod scan;
 mod stacks;
 mod standin;
