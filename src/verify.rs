@@ -1,7 +1,7 @@
 //! What the registries say of every image that is deployed: does its digest exist, what does its tag serve now.
 //!
-//! A reference costs two HEAD requests; only where the digest is that of one image, or the tag has moved, are manifests
-//! read.
+//! A reference costs one HEAD request: a digest that its tag serves is there. Where the tag has moved the digest is asked
+//! about as well, and manifests are read; so they are where the digest is that of one image.
 
 mod scanned;
 
@@ -12,7 +12,7 @@ use crate::gate::{Collected, Deployed};
 use crate::pin::{Table, by_digest, by_tag};
 use crate::policy::Policy;
 use crate::reference::Reference;
-use crate::resolution::{Answer, Answers, Asked, Content, Description, Served, Standing};
+use crate::resolution::{Answer, Answers, Asked, Content, Description, Object, Served, Standing};
 use crate::rule::{self, Facts, JudgedBy};
 use crate::scan::Scans;
 
@@ -21,7 +21,7 @@ use crate::scan::Scans;
 pub fn ask(collected: &mut Collected, policy: &Policy, registries: &dyn Answers, scans: Option<&Scans>) {
     let references: Vec<_> = collected.images.iter().map(|deployed| deployed.image.reference()).collect();
     let asked: BTreeSet<Asked> = references.iter().flatten().flat_map(|reference| questions(reference)).collect();
-    let served = Table::of(asked.iter(), |asked| registries.served(asked));
+    let served = served(&asked, references.iter().flatten().copied(), registries);
     let details: BTreeSet<Asked> = references.iter().flatten().flat_map(|it| closer(it, &served, scans)).collect();
     let described = Table::of(details.iter(), |asked| registries.describe(asked));
     let mut open = BTreeSet::new();
@@ -55,6 +55,29 @@ fn questions(reference: &Reference) -> Vec<Asked> {
     let digest = reference.digest().map(|digest| by_digest(reference, digest));
     let tag = (reference.tag().is_some() || digest.is_none()).then(|| by_tag(reference));
     digest.into_iter().chain(tag).collect()
+}
+
+/// What the names serve: the tags are asked first, and then the digests that they do not serve.
+fn served<'a>(
+    asked: &BTreeSet<Asked>,
+    references: impl Iterator<Item = &'a Reference>,
+    registries: &dyn Answers,
+) -> Table<Served> {
+    let is_tag = |asked: &&Asked| matches!(asked.object, Object::Tag(_));
+    let mut served = Table::of(asked.iter().filter(is_tag), |asked| registries.served(asked));
+    let mut there = Vec::new();
+    for reference in references {
+        let Some(digest) = reference.digest() else { continue };
+        if let Answer::Found(now) = served.get(&by_tag(reference))
+            && now.digest == digest
+        {
+            there.push((by_digest(reference, digest), Answer::Found(now.clone())));
+        }
+    }
+    served.add(there);
+    let rest: Vec<_> = asked.iter().filter(|asked| served.asked(asked).is_none()).collect();
+    served.join(Table::of(rest.into_iter(), |asked| registries.served(asked)));
+    served
 }
 
 /// What must be looked at more closely, given the first answers.

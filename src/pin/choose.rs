@@ -356,6 +356,16 @@ impl<T> Table<T> {
         Self(distinct.into_iter().zip(answers).collect(), Answer::Unanswered(unasked))
     }
 
+    /// Adds answers to further questions.
+    pub(crate) fn add(&mut self, answers: impl IntoIterator<Item = (Asked, Answer<T>)>) {
+        self.0.extend(answers);
+    }
+
+    /// Adds what another table knows.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.add(other.0);
+    }
+
     /// The answer to a question, if it was asked.
     pub(crate) fn asked(&self, asked: &Asked) -> Option<&Answer<T>> {
         self.0.get(asked)

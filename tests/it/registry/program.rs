@@ -59,6 +59,19 @@ fn bodies_without_end_take_little_memory() {
 }
 
 #[test]
+fn a_pinned_reference_whose_tag_has_not_moved_costs_one_request() {
+    let registry = Server::start(|_| Reply::manifest(OCI_INDEX, INDEX));
+    let digest = digest(INDEX.as_bytes());
+    let images: Vec<_> = (0..40).map(|number| format!("{}/a/b:1.0.{number}@{digest}", registry.address)).collect();
+    let ran = folder(&images).run(&["verify", "compose.yml"]);
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(registry.lines().len(), 40, "{:?}", registry.lines());
+    let moved = [format!("{}/a/b:1.0.0@{}", registry.address, digest.replace(|c: char| c.is_ascii_digit(), "0"))];
+    let ran = folder(&moved).run(&["verify", "compose.yml"]);
+    assert_eq!(ran.status, 1, "{}", ran.shown());
+}
+
+#[test]
 fn proxies_lead_to_the_outside_only() {
     let proxy = Server::start(|_| Reply::status(403));
     let registry = Server::start(|_| Reply::manifest(OCI_INDEX, INDEX));
