@@ -14,6 +14,7 @@ use crate::exception::{self, Coverage};
 use crate::finding::{Counts, Finding, Report};
 use crate::manifest::LocatedImage;
 use crate::policy::{Environment, Policy};
+use crate::reference::Reference;
 use crate::rule::{self, JudgedBy, Rule};
 use crate::source::{Place, Source, Span};
 use crate::walk::{ReadError, Workspace};
@@ -63,6 +64,16 @@ pub struct Deployed {
     pub enforced: bool,
     /// What was read to decide it.
     pub whole: Arc<Whole>,
+}
+
+/// The images that are locked: each reference with a digest that is deployed, once, sorted.
+#[must_use]
+pub fn locked(images: &[Deployed]) -> Vec<&str> {
+    let references = images.iter().filter_map(|deployed| deployed.image.reference());
+    let mut locked: Vec<_> = references.filter(|it| it.is_pinned()).map(Reference::as_str).collect();
+    locked.sort_unstable();
+    locked.dedup();
+    locked
 }
 
 /// What was found and judged.
@@ -146,4 +157,26 @@ fn sort(findings: &mut Vec<Finding>) {
     findings.dedup_by(|a, b| {
         a.rule.id == b.rule.id && place_order(&a.place) == place_order(&b.place) && a.message == b.message
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Alone, read};
+    use crate::yaml::Tree;
+
+    #[test]
+    fn what_is_locked_is_each_reference_with_a_digest_once() {
+        let digest = format!("sha256:{}", "1a".repeat(32));
+        let text = format!(
+            "services:\n  b: {{image: 'b:1@{digest}'}}\n  a: {{image: 'a@{digest}'}}\n  again: {{image: 'b:1@{digest}'}}\n  \
+             tag: {{image: 'c:1'}}\n  short: {{image: 'd@sha256:abc'}}\n  any: {{image: '${{X}}'}}\n  built: {{build: .}}\n"
+        );
+        let found = read(&Source::new("compose.yml", text), &Alone, &mut Tree::default()).images;
+        let deployed =
+            |image| Deployed { image, environment: "production".into(), enforced: true, whole: Arc::default() };
+        let images: Vec<_> = found.into_iter().map(deployed).collect();
+        assert_eq!(images.len(), 7);
+        assert_eq!(locked(&images), [format!("a@{digest}"), format!("b:1@{digest}")]);
+    }
 }

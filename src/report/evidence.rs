@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{Style, by_importance, cyclonedx, json, step_summary};
 use crate::finding::Report;
 use crate::gate::{Deployed, Judged};
+use crate::manifest::State;
 use crate::policy::Policy;
 use crate::rule::{JudgedBy, Level, RULES};
 use crate::source::{Source, sha256};
@@ -60,7 +61,7 @@ impl Descriptor {
 pub fn files(judged: &Judged, policy: &Policy, by: JudgedBy, about: &Circumstances<'_>) -> Vec<File> {
     let style = Style { date: about.date, ..Style::default() };
     let report = &judged.report;
-    let listed: Vec<_> = judged.images.iter().filter(|it| it.image.reference().is_some()).cloned().collect();
+    let listed: Vec<_> = judged.images.iter().filter(|it| it.image.state != State::Local).cloned().collect();
     let mut files = vec![
         File { name: "findings.jsonl", text: json::check(report, &style) },
         File { name: "images.jsonl", text: json::images(&listed, &style) },
@@ -124,7 +125,7 @@ fn checksums(subjects: &[Descriptor]) -> String {
     lines.collect()
 }
 
-/// The outcome as a test result: rules are the tests.
+/// The outcome as a test result: rules are the tests. Where nothing was found to judge nothing has passed.
 fn predicate(
     report: &Report,
     policy: &Policy,
@@ -146,7 +147,7 @@ fn predicate(
     }
     let result = match () {
         () if report.fails() => "FAILED",
-        () if findings.is_empty() && report.counts.unchecked == 0 => "PASSED",
+        () if findings.is_empty() && report.counts.unchecked == 0 && report.counts.files > 0 => "PASSED",
         () => "WARNED",
     };
     let tool = json!({ "name": "digest-gate", "annotations": { "version": Style::default().version } });

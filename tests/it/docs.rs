@@ -2,6 +2,7 @@
 
 mod history;
 mod manifests;
+mod scanning;
 
 use std::fmt::Write as _;
 use std::fs;

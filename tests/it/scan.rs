@@ -6,13 +6,13 @@ use crate::daemon::{Daemon, OCI_INDEX};
 use crate::program::{Folder, Ran};
 
 /// The digest in the reports below `tests/data/scans`, and that of the image for one platform.
-const INDEX: &str = "sha256:1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a";
+pub(crate) const INDEX: &str = "sha256:1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a";
 const AMD64: &str = "sha256:2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b";
 const FILE: &str = "deploy/prod/compose.yml";
 
 pub(crate) const TRIVY: &str = include_str!("../data/scans/trivy.json");
 const GRYPE: &str = include_str!("../data/scans/grype.json");
-const SCOUT: &str = include_str!("../data/scans/scout.sarif");
+pub(crate) const SCOUT: &str = include_str!("../data/scans/scout.sarif");
 const VEX: &str = include_str!("../data/scans/vex.cdx.json");
 /// A report of Trivy in which nothing is listed.
 const CLEAN: &str =
