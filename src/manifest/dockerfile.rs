@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use self::flags::{Flags, Value as FlagValue};
 use self::lines::{BLANKS, Instruction, Scan, keyword};
-use self::word::{Argument, Arguments, Expansion, Value, expand};
+use self::word::{Argument, Arguments, End, Expansion, MAX_ENDS, Value, expand};
+use super::slot::{self, Ending};
 use super::{Found, Kind, LocatedImage, Reader, Related, State, Unreadable};
 use crate::source::{Place, Source, Span};
 
@@ -155,6 +156,8 @@ struct File<'a> {
     stage_count: usize,
     /// Names of the stages so far, in lower case.
     above: HashSet<String>,
+    /// Arguments that a stage takes over: they are used for something else than images.
+    taken_over: HashSet<String>,
     /// The name of the stage that is read, for people.
     stage: Option<String>,
     /// Its number, from 0.
@@ -173,6 +176,7 @@ impl<'a> File<'a> {
             stages: HashMap::new(),
             stage_count: 0,
             above: HashSet::new(),
+            taken_over: HashSet::new(),
             stage: None,
             number: None,
             is_unreadable: false,
@@ -195,6 +199,15 @@ impl<'a> File<'a> {
         for from in froms.iter().flatten() {
             self.stages.extend(from.stage_name().map(|name| (name, self.stage_count)));
             self.stage_count += 1;
+        }
+        let in_stages = scan.instructions.iter().zip(froms).skip_while(|(_, from)| from.is_none());
+        for (instruction, _) in in_stages {
+            let keyword = keyword(&instruction.text, 0);
+            if keyword.is("arg") {
+                let words = word::words(&instruction.text, keyword.arguments, self.escape);
+                let names = words.into_iter().filter_map(|range| instruction.text.get(range));
+                self.taken_over.extend(names.filter(|name| !name.contains('=')).map(str::to_owned));
+            }
         }
         for (instruction, from) in scan.instructions.iter().zip(froms) {
             match from {
@@ -236,11 +249,15 @@ impl<'a> File<'a> {
         }
     }
 
-    fn report(&mut self, span: Span, field: &str, written: &str, state: State) -> Option<&mut LocatedImage> {
+    fn report(&mut self, span: Span, field: &str, written: &str, state: State) {
         let mut image = LocatedImage::new(KIND.name, self.source, span, field, written, state);
-        image.resource = self.stage.as_ref().map(|stage| format!("stage {stage}"));
+        image.resource = self.resource();
         self.found.images.push(image);
-        self.found.images.last_mut()
+    }
+
+    /// The stage that is read, for people.
+    fn resource(&self) -> Option<String> {
+        self.stage.as_ref().map(|stage| format!("stage {stage}"))
     }
 
     /// `FROM [--flag…] image [AS name]`
@@ -251,7 +268,8 @@ impl<'a> File<'a> {
             self.unreadable(instruction.span(from.start, instruction.text.trim_end().len()), FROM_FORM);
         }
         let word = instruction.text.get(from.start..from.end).unwrap_or_default();
-        let (start, end) = unquoted(word, from);
+        let (start, end) = inside_quotes(word);
+        let (start, end) = (from.start + start, from.start + end);
         let written = instruction.text.get(start..end).unwrap_or_default();
         let span = instruction.span(start, end);
         if is_template(word) {
@@ -259,28 +277,34 @@ impl<'a> File<'a> {
         } else {
             // The quotes decide whether `$` is a variable, so the word is expanded with them.
             let expansion = expand(word, self.escape, &self.arguments);
-            self.base(span, written, expansion);
+            self.base(instruction, from.start, span, written, expansion);
         }
         // A stage that is named like its base is built on the image of that name, so its name counts from here on.
         self.above.extend(from.stage_name());
     }
 
-    fn base(&mut self, span: Span, raw: &str, expansion: Expansion) {
-        let Expansion { text, variable, undecided, declared } = expansion;
+    /// The image of a `FROM`: `raw` at `span`, of the word that begins at `start`.
+    fn base(&mut self, instruction: &Instruction, start: usize, span: Span, raw: &str, expansion: Expansion) {
+        let Expansion { text, variable, undecided, declared, ends } = expansion;
         let name = text.to_lowercase();
         let state = match undecided {
             Some(why) => State::unresolved(why),
             None if name == "scratch" || self.above.contains(&name) => State::Local,
             None => State::of(&text),
         };
-        let source = Arc::clone(self.source);
         let written = if variable || text.is_empty() { raw } else { &text };
-        let Some(image) = self.report(span, "FROM", written, state) else { return };
+        let mut image = LocatedImage::new(KIND.name, self.source, span, "FROM", written, state);
+        image.resource = self.resource();
         image.variable = variable;
         image.related.extend(declared.into_iter().map(|(name, span)| Related {
-            place: Place::new(&source, span),
+            place: Place::new(self.source, span),
             message: format!("`{}` is declared here", shortened(&name)),
         }));
+        let ends: Vec<_> = ends_in_file(ends, instruction, start)
+            .map(|(name, span)| Ending { place: Place::new(self.source, span), name })
+            .collect();
+        image.slot = slot::put_together(&image, &ends, |name| self.taken_over.contains(name));
+        self.found.images.push(image);
     }
 
     /// `ARG NAME[=default]…` above the first `FROM`.
@@ -289,28 +313,34 @@ impl<'a> File<'a> {
         let start = Flags::new(text, at, self.escape).end();
         for range in word::words(text, start, self.escape) {
             let span = instruction.span(range.start, range.end);
-            let word = text.get(range).unwrap_or_default();
+            let word = text.get(range.clone()).unwrap_or_default();
             let Some((name, default)) = word.split_once('=') else {
                 // A default that stands above still counts.
-                self.arguments.entry(word.to_owned()).or_insert(Argument { value: Value::Unset, span });
+                let argument = Argument { value: Value::Unset, span, ends: Vec::new() };
+                self.arguments.entry(word.to_owned()).or_insert(argument);
                 continue;
             };
-            let value = self.default_of(name, default);
-            self.arguments.insert(name.to_owned(), Argument { value, span });
+            let (value, ends) = self.default_of(name, default);
+            let start = range.end - default.len();
+            let mut ends: Vec<_> = ends_in_file(ends, instruction, start).take(MAX_ENDS).collect();
+            let (from, to) = inside_quotes(default);
+            ends.push((name.to_owned(), instruction.span(start + from, start + to)));
+            self.arguments.insert(name.to_owned(), Argument { value, span, ends });
         }
     }
 
-    fn default_of(&mut self, name: &str, default: &str) -> Value {
-        let Expansion { text, undecided, variable, .. } = expand(default, self.escape, &self.arguments);
+    fn default_of(&mut self, name: &str, default: &str) -> (Value, Vec<End>) {
+        let Expansion { text, undecided, variable, ends, .. } = expand(default, self.escape, &self.arguments);
         if variable {
             self.expanded += text.len();
         }
         let name = shortened(name);
-        match undecided {
+        let value = match undecided {
             Some(why) => Value::Unknown(shortened(&format!("the default of `{name}` is not known: {why}"))),
             None if self.expanded > MAX_EXPANDED => Value::Unknown(format!("the defaults above `{name}` are too long")),
             None => Value::Default(text),
-        }
+        };
+        (value, ends)
     }
 
     /// `COPY --from=…`
@@ -452,11 +482,19 @@ fn next_word(text: &str, at: usize) -> Option<(usize, usize)> {
     Some((start, end))
 }
 
-/// The range of an image without the quotes around the whole of it.
-fn unquoted(word: &str, from: &From<'_>) -> (usize, usize) {
+/// The range of a word without the quotes around the whole of it.
+fn inside_quotes(word: &str) -> (usize, usize) {
     let inner = ['"', '\''].iter().find_map(|&quote| word.strip_prefix(quote)?.strip_suffix(quote));
     let is_whole = inner.is_some_and(|inner| !inner.contains(['"', '\'']));
-    if is_whole { (from.start + 1, from.end - 1) } else { (from.start, from.end) }
+    if is_whole { (1, word.len() - 1) } else { (0, word.len()) }
+}
+
+/// The ends of a word that begins at `start` of an instruction: the argument, and the bytes of its value in the file.
+fn ends_in_file(ends: Vec<End>, instruction: &Instruction, start: usize) -> impl Iterator<Item = (String, Span)> {
+    ends.into_iter().map(move |end| match end {
+        End::Default(name, span) => (name, span),
+        End::Word(end) => (String::new(), instruction.span(start, start + end)),
+    })
 }
 
 impl FlagValue {

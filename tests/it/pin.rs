@@ -177,3 +177,8 @@ fn compose_files() {
 fn stacks() {
     check_all(cases::STACKS);
 }
+
+#[test]
+fn dockerfiles() {
+    check_all(cases::DOCKERFILES);
+}

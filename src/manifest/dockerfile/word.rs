@@ -16,6 +16,8 @@ const MAX_LENGTH: usize = 1024;
 const MAX_DEPTH: usize = 16;
 /// Most declarations that are named beside an image.
 const MAX_DECLARED: usize = 8;
+/// Most alternatives of a word whose end is looked for: each time the rest of the word is counted.
+pub(super) const MAX_ENDS: usize = 8;
 
 /// A declared argument.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(super) struct Argument {
     pub(super) value: Value,
     /// Where it is declared.
     pub(super) span: Span,
+    /// Where its default ends in another one, then where it ends itself: name of the argument, and its bytes.
+    pub(super) ends: Vec<(String, Span)>,
 }
 
 /// What an argument stands for when the build is not given another value.
@@ -49,12 +53,23 @@ pub(super) struct Expansion {
     pub(super) undecided: Option<String>,
     /// Where the variables that took part are declared: name and place. The first few.
     pub(super) declared: Vec<(String, Span)>,
+    /// Where the text ends inside of a variable that it ends with: the innermost first.
+    pub(super) ends: Vec<End>,
+}
+
+/// A place behind which something can be added, so that the whole ends in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Behind the default of an argument: its name, and its bytes.
+    Default(String, Span),
+    /// Behind what stands after an operator, before this byte of the word.
+    Word(usize),
 }
 
 /// Expands a word.
 pub(super) fn expand(word: &str, escape: char, arguments: &Arguments) -> Expansion {
-    let mut lexer =
-        Lexer { chars: word.chars().peekable(), escape, arguments, broken: None, out: Expansion::default() };
+    let (chars, out) = (word.chars().peekable(), Expansion::default());
+    let mut lexer = Lexer { length: word.len(), chars, escape, arguments, broken: None, out, counted: 0 };
     let text = lexer.text(None, 0);
     let mut out = lexer.out;
     out.text = text;
@@ -90,12 +105,16 @@ pub(super) fn words(text: &str, start: usize, escape: char) -> Vec<Range<usize>>
 }
 
 struct Lexer<'a> {
+    /// Of the whole word, in bytes.
+    length: usize,
     chars: Peekable<Chars<'a>>,
     escape: char,
     arguments: &'a Arguments,
     /// Why the whole word cannot be read, whatever its variables stand for.
     broken: Option<&'static str>,
     out: Expansion,
+    /// How often the rest was counted.
+    counted: usize,
 }
 
 impl Lexer<'_> {
@@ -114,13 +133,24 @@ impl Lexer<'_> {
         let mut text = String::new();
         let mut quoted = false;
         while let Some(c) = self.chars.next() {
+            let length = text.len();
             match c {
                 '"' => quoted = !quoted,
                 '\'' if !quoted => self.single_quoted(&mut text),
-                '$' => text.push_str(&self.variable(depth)),
+                '$' => {
+                    let ends = std::mem::take(&mut self.out.ends);
+                    let value = self.variable(depth);
+                    if value.is_empty() {
+                        self.out.ends = ends;
+                    }
+                    text.push_str(&value);
+                }
                 c if c == self.escape => self.escaped(quoted, &mut text),
                 c if Some(c) == stop && !quoted => return text,
                 c => text.push(c),
+            }
+            if c != '$' && text.len() > length {
+                self.out.ends.clear();
             }
             if text.len() > MAX_LENGTH {
                 text.truncate(text.floor_char_boundary(MAX_LENGTH));
@@ -198,14 +228,26 @@ impl Lexer<'_> {
         if let Some(argument) = argument {
             self.declared(name, argument.span);
         }
-        match argument.map(|argument| &argument.value) {
-            Some(Value::Default(text)) => return text.clone(),
-            Some(Value::Unknown(why)) => self.undecided(why.clone()),
+        match argument.map(|argument| (&argument.value, &argument.ends)) {
+            Some((Value::Default(text), ends)) => {
+                self.out.ends = ends.iter().map(|(name, span)| End::Default(name.clone(), *span)).collect();
+                return text.clone();
+            }
+            Some((Value::Unknown(why), _)) => self.undecided(why.clone()),
             _ if is_platform(name) => self.undecided(format!("`{name}` is the platform that is built on or for")),
-            Some(Value::Unset) => self.undecided(format!("`{name}` has no default: give the ARG one")),
+            Some((Value::Unset, _)) => self.undecided(format!("`{name}` has no default: give the ARG one")),
             None => self.undecided(format!("`{name}` is declared by no ARG above the first FROM")),
         }
         String::new()
+    }
+
+    /// Notes that an alternative ends before the brace that was read last.
+    fn end_here(&mut self) {
+        self.counted += 1;
+        if self.counted <= MAX_ENDS {
+            let left: usize = self.chars.clone().map(char::len_utf8).sum();
+            self.out.ends.extend(self.length.checked_sub(left + 1).map(End::Word));
+        }
     }
 
     /// `${X:-d}` and its like: `d` is read in any case, and counts where it is taken.
@@ -225,8 +267,10 @@ impl Lexer<'_> {
             if let Some(argument) = argument {
                 self.declared(name, argument.span);
             }
+            self.end_here();
             return alternative;
         }
+        self.out.ends.clear();
         self.out.undecided = before.0;
         self.out.declared.truncate(before.1);
         match (operator, is_set) {
@@ -264,7 +308,10 @@ mod tests {
             ("UNKNOWN", Value::Unknown("because".to_owned())),
         ]
         .into_iter()
-        .map(|(name, value)| (name.to_owned(), Argument { value, span: Span::default() }))
+        .map(|(name, value)| {
+            let ends = vec![(name.to_owned(), Span::new(1, 2))];
+            (name.to_owned(), Argument { value, span: Span::default(), ends })
+        })
         .collect()
     }
 
@@ -288,6 +335,26 @@ mod tests {
             assert_eq!((found.text.as_str(), found.undecided), (expected, None), "{word}");
         }
         assert_eq!(expand("`$A\\", '`', &arguments()).text, "$A\\");
+    }
+
+    #[test]
+    fn what_is_behind_the_ends_ends_the_whole() {
+        let default = End::Default("A".to_owned(), Span::new(1, 2));
+        for (word, expected) in [
+            ("x$A", vec![default.clone()]),
+            ("\"x${A}\"", vec![default.clone()]),
+            ("x$A$EMPTY", vec![default.clone()]),
+            ("${A:-y}", vec![default.clone()]),
+            ("${NONE:-y}", vec![End::Word(9)]),
+            ("é${NONE:-${UNSET-$A}}", vec![default, End::Word(20), End::Word(21)]),
+            ("$A\\x", vec![]),
+            ("$A''", vec![End::Default("A".to_owned(), Span::new(1, 2))]),
+            ("$A'x'", vec![]),
+            ("${NONE:-y}z", vec![]),
+            ("x$EMPTY", vec![]),
+        ] {
+            assert_eq!(expand(word, '\\', &arguments()).ends, expected, "{word}");
+        }
     }
 
     #[test]

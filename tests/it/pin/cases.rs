@@ -229,3 +229,75 @@ services: {b: {image: 'db:3«@{db}»'}}
         &[],
     ),
 ];
+
+pub(super) const DOCKERFILES: &[Case] = &[
+    (
+        "literal images in every instruction",
+        "=== Dockerfile
+# syntax=docker.io/db:1«@{db}»
+# escape=`
+FROM --platform=linux/amd64 \"app:1«@{app}»\" AS build
+FROM 'web:1@«{old}→{web}»'
+FROM r.io/side`
+:2«@{side}» AS s
+COPY --from=build /a /a
+COPY --link --from=\"db:3«@{db}»\" /b /b
+RUN --mount=type=bind,from=app:2«@{app}»,target=/x `
+  make
+ONBUILD COPY --from=web:4«@{web}» /c /c
+",
+        &[],
+    ),
+    (
+        "the default of an argument",
+        "=== Dockerfile
+ARG BASE=app:1«@{app}»
+ARG TAG='2«@{web}»' OTHER=3
+ARG NAME=db
+ARG FULL=\"r.io/${NAME}:${OTHER}«@{db}»\"
+ARG OLD=side:1@«{old}→{side}»
+FROM ${BASE} AS a
+FROM web:$TAG
+FROM $FULL
+FROM ${OLD}
+FROM app:$OTHER«@{app}»
+FROM ${NONE:-web:7«@{web}»}
+",
+        &[],
+    ),
+    (
+        "a default that a stage uses, too",
+        "=== a.Dockerfile
+ARG VERSION=1.2
+ARG TAG=2«@{web}»
+FROM app:$VERSION«@{app}»
+ARG VERSION
+ARG TAG=7
+RUN echo $VERSION
+FROM web:${TAG}
+",
+        &[],
+    ),
+    (
+        "line ends and continued lines",
+        "=== Dockerfile.prod
+ARG \\\r
+  TAG=1«@{app}»\r
+FROM \\\r
+# a comment\r
+  app:${TAG} \\\r
+  AS x\r
+FROM web«@{web}»",
+        &[],
+    ),
+    (
+        "a digest in parts",
+        "=== Dockerfile
+ARG HEX={old#}
+ARG DIGEST=«{old}→{app}»
+FROM app:1@sha256:$HEX
+FROM app:1@$DIGEST
+",
+        &["FROM: its digest is put together from several texts: write it in one"],
+    ),
+];
