@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Document, Found, Unreadable};
-use crate::source::{Place, Source, Span};
+use super::{Document, Found, LocatedImage, PinSlot, Slot, Unreadable, slot};
+use crate::reference::Reference;
+use crate::source::{Place, Source, Span, once};
 use crate::yaml::{Node, NodeKind, Style, Tree};
 
 /// Reads the text of a scalar with `read`, once for each document in it.
@@ -37,9 +38,10 @@ pub(super) fn read(
 
 /// Moves what was found in the text of `scalar` to the file.
 pub(super) fn take(document: &Document<'_>, scalar: Node<'_>, field: &str, inside: Found, found: &mut Found) {
-    let of_span = place(document.source, scalar);
-    let place = |place: &Place| of_span(place.span);
+    let (source, lines) = (document.source, Lines::of(scalar));
+    let place = |place: &Place| place_of(source, scalar, lines.as_ref(), place.span);
     for mut image in inside.images {
+        image.slot = slot(source, scalar, lines.as_ref(), &mut image);
         image.place = place(&image.place);
         for related in &mut image.related {
             related.place = place(&related.place);
@@ -53,13 +55,52 @@ pub(super) fn take(document: &Document<'_>, scalar: Node<'_>, field: &str, insid
     }
 }
 
+/// Where the digest of an image in the text of `scalar` is written in the file.
+fn slot(source: &Arc<Source>, scalar: Node<'_>, lines: Option<&Lines>, image: &mut LocatedImage) -> PinSlot {
+    let Some(lines) = lines else {
+        return match std::mem::take(&mut image.slot) {
+            PinSlot::Text => in_whole(&Place::new(source, scalar.span()), image.place.text(), image.reference()),
+            PinSlot::At(_) => PinSlot::None(slot::NOT_EXACT.to_owned()),
+            none @ PinSlot::None(_) => none,
+        };
+    };
+    std::mem::take(&mut image.slot).moved(|slot| {
+        let place = |place: &Place| Some(Place::new(source, lines.span(place.span)?));
+        let is_new_line = slot.before.contains('\n');
+        let before = match lines.indentation {
+            None if is_new_line => return None,
+            Some(indentation) if is_new_line => {
+                let line_break = format!("{}{}", slot::line_break(source.text()), " ".repeat(indentation));
+                slot.before.replace('\n', &line_break)
+            }
+            _ => slot.before,
+        };
+        let tag = slot.tag.as_ref().and_then(place);
+        Some(Slot { place: place(&slot.place)?, before, tag, ..slot })
+    })
+}
+
+/// Where the digest of an image is written that stands somewhere in the text of a place as `written`.
+pub(super) fn in_whole(whole: &Place, written: &str, reference: Option<&Reference>) -> PinSlot {
+    let Some(reference) = reference else { return PinSlot::Text };
+    let slot = match reference.digest() {
+        Some(digest) => Slot::over_digest(whole, digest),
+        None => once(whole.text(), written).map(|range| {
+            let start = whole.span.range().start;
+            Slot::behind(&Place::new(&whole.source, Span::new(start + range.start, start + range.end)))
+        }),
+    };
+    slot.map_or_else(|| PinSlot::None(slot::NOT_EXACT.to_owned()), |slot| PinSlot::At(vec![slot]))
+}
+
 /// Where a span of the text of `scalar` stands in the file: at its exact bytes, else at the whole scalar.
 pub(super) fn place<'t>(source: &'t Arc<Source>, scalar: Node<'t>) -> impl Fn(Span) -> Place + 't {
     let lines = Lines::of(scalar);
-    move |span| {
-        let span = lines.as_ref().and_then(|lines| lines.span(span)).unwrap_or_else(|| scalar.span());
-        Place::new(source, span)
-    }
+    move |span| place_of(source, scalar, lines.as_ref(), span)
+}
+
+fn place_of(source: &Arc<Source>, scalar: Node<'_>, lines: Option<&Lines>, span: Span) -> Place {
+    Place::new(source, lines.and_then(|lines| lines.span(span)).unwrap_or_else(|| scalar.span()))
 }
 
 /// A field below another.
@@ -73,7 +114,11 @@ pub(super) fn join(field: &str, below: &str) -> String {
 }
 
 /// Where each line of a scalar's decoded text stands in the file.
-struct Lines(Vec<Line>);
+struct Lines {
+    lines: Vec<Line>,
+    /// How many bytes stand before each line; none where there is but one line, and no other can be added.
+    indentation: Option<usize>,
+}
 
 struct Line {
     decoded: Range<usize>,
@@ -89,7 +134,8 @@ impl Lines {
         match scalar.kind() {
             NodeKind::Scalar(Style::Literal) => Self::of_literal(scalar.file_text(), text, span.start),
             NodeKind::Scalar(_) if !scalar.is_decoded() => {
-                Some(Self(vec![Line { decoded: 0..text.len(), start: span.start }]))
+                let lines = vec![Line { decoded: 0..text.len(), start: span.start }];
+                Some(Self { lines, indentation: None })
             }
             _ => None,
         }
@@ -117,7 +163,7 @@ impl Lines {
             decoded += line.len() + 1;
             at += raw.len() + 1;
         }
-        Some(Self(lines))
+        Some(Self { lines, indentation: Some(indentation) })
     }
 
     fn span(&self, span: Span) -> Option<Span> {
@@ -125,8 +171,8 @@ impl Lines {
     }
 
     fn offset(&self, decoded: usize) -> Option<usize> {
-        let index = self.0.partition_point(|line| line.decoded.start <= decoded).checked_sub(1)?;
-        let line = self.0.get(index)?;
+        let index = self.lines.partition_point(|line| line.decoded.start <= decoded).checked_sub(1)?;
+        let line = self.lines.get(index)?;
         Some(line.start + decoded.min(line.decoded.end) - line.decoded.start)
     }
 }
@@ -134,7 +180,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{Alone, LocatedImage, State};
+    use crate::manifest::{Alone, State};
 
     /// The file's text at the place of every scalar value inside `a`.
     fn values(text: &str) -> Vec<String> {

@@ -5,9 +5,13 @@
 
 pub mod overlay;
 
+use std::sync::Arc;
+
 use super::embedded::{self, join};
 use super::merge::{self, Once};
-use super::{Document, Found, Kind, LocatedImage, Reader, State, helm, kubernetes};
+use super::{Document, Found, Kind, LocatedImage, PinSlot, Reader, Slot, State, helm, kubernetes, slot};
+use crate::reference::ends_in_digest;
+use crate::source::{Place, Source};
 use crate::yaml::Node;
 
 /// The kind.
@@ -196,8 +200,42 @@ fn read_entries(document: &Document<'_>, entry: Option<Node<'_>>, path: &str, fo
     let Some((key, value)) = decides.next() else { return };
     let Some(scalar) = value.resolve() else { return };
     let name = format!("{path}.{}", key.scalar().unwrap_or_default());
-    let image = LocatedImage::new(KIND.name, document.source, scalar.span(), name, &entry.composed(), entry.state());
+    let mut image =
+        LocatedImage::new(KIND.name, document.source, scalar.span(), name, &entry.composed(), entry.state());
+    image.slot = slot_of(document.source, node);
     found.images.push(image);
+}
+
+/// Where the digest of an entry is written: over the one it has, else under `digest`, else behind its tag.
+pub(super) fn slot_of(source: &Arc<Source>, node: Node<'_>) -> PinSlot {
+    let entry = ImageEntry::of(node);
+    let place = |key| {
+        let (_, value) = field(node, key)?;
+        Some(Place::new(source, value.resolve()?.span()))
+    };
+    let tag = place("newTag").filter(|place| !entry.new_tag.is_empty() && place.text() == entry.new_tag);
+    if !entry.digest.is_empty() {
+        let slot = place("digest").and_then(|place| Slot::over_digest(&place, entry.digest));
+        return slot.map_or(PinSlot::Text, |slot| PinSlot::At(vec![Slot { tag, ..slot }]));
+    }
+    let named = if entry.new_tag.is_empty() { "newName" } else { "newTag" };
+    if entry.new_tag.is_empty() && !entry.tag_suffix.is_empty() {
+        return PinSlot::None("the suffix is put to a tag that stands below: give the entry `newTag`".to_owned());
+    }
+    if ends_in_digest(&entry.composed()) {
+        return PinSlot::Text;
+    }
+    let digest = match field(node, "digest") {
+        Some((_, value)) => slot::into_empty(source, value),
+        // What is merged in is no entry of this mapping.
+        None => node
+            .entries()
+            .filter(|(key, _)| key.scalar().is_some_and(|key| key.eq_ignore_ascii_case(named)))
+            .last()
+            .and_then(|entry| slot::new_entry(source, node, entry, "digest")),
+    };
+    let digest = digest.map(|slot| Slot { tag, ..slot });
+    PinSlot::At(digest.into_iter().chain(place(named).map(|place| Slot::behind(&place))).collect())
 }
 
 /// Inline patches: strategic merge patches, which are partial objects, and JSON patches.

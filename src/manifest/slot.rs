@@ -1,7 +1,10 @@
 //! Where a digest is written for an image that was put together from several texts.
 
+mod entry;
+
 use std::collections::HashSet;
 
+pub(super) use self::entry::{into_empty, line_break, new_entry};
 use super::{LocatedImage, PinSlot, Slot};
 use crate::source::{Place, Span, once};
 
@@ -28,6 +31,19 @@ impl Slot {
         Some(Self::over(Place::new(&place.source, Span::new(start + range.start, start + range.end))))
     }
 }
+
+impl PinSlot {
+    /// The slot with each of its places put elsewhere; those that have no place there are left out.
+    pub(super) fn moved(self, to: impl Fn(Slot) -> Option<Slot>) -> Self {
+        let Self::At(slots) = self else { return self };
+        let slots: Vec<_> = slots.into_iter().filter_map(to).collect();
+        if slots.is_empty() { Self::None(NOT_EXACT.to_owned()) } else { Self::At(slots) }
+    }
+}
+
+/// Why nothing can be written into a text that is not written as it is read.
+pub(super) const NOT_EXACT: &str =
+    "the text that it stands in is written with escapes or folded: write it line by line (`|`)";
 
 /// A place at which the whole text of an image ends: inside of a value that it ends with.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Where digests are written: small trees before and after, byte by byte, and what the real programs make of them.
 
 mod cases;
+mod referee;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -15,6 +16,7 @@ use digest_gate::policy::{Environment, Policy, find};
 use digest_gate::walk::Workspace;
 
 use crate::program::Folder;
+use referee::Referees;
 
 /// The digest that the registry of these tests has for a repository: told apart by its last name.
 pub(crate) fn digest(repository: &str) -> String {
@@ -58,7 +60,10 @@ impl Tree {
         let today = "2026-11-10".parse().unwrap();
         let request =
             Request { workspace: &workspace, policy: &self.policy, targets, keep_images: true, threads: 1, today };
-        collect(&request).unwrap().images
+        let collected = collect(&request).unwrap();
+        let unreadable = collected.findings.iter().find(|finding| finding.rule.id == "unreadable-manifest");
+        assert!(unreadable.is_none(), "{:?}", unreadable.map(|it| &it.message));
+        collected.images
     }
 
     /// Writes a digest for each image that `wanted` gives one; nothing on disk.
@@ -133,7 +138,7 @@ fn refusals(images: &[Deployed], settled: &Settled) -> Vec<String> {
 }
 
 /// What is wrong with what is written in a case; nothing where all is as it should be.
-fn check(case: &str, refused: &[&str]) -> String {
+fn check(case: &str, refused: &[&str], referees: &Referees) -> String {
     let files = files(case);
     let before: Vec<_> = files.iter().map(|(path, before, _)| (path.clone(), before.clone())).collect();
     let tree = Tree::new(&before);
@@ -151,17 +156,18 @@ fn check(case: &str, refused: &[&str]) -> String {
         let _ = writeln!(wrong, "refused: {refusals:#?}");
     }
     tree.write(&settled.changed);
-    let again = tree.settle(of_registry).1;
+    let (images, again) = tree.settle(of_registry);
     if !again.changed.is_empty() {
         let _ = writeln!(wrong, "written again: {:?}", again.changed);
     }
-    wrong
+    wrong + &referees.differences(&tree, &images)
 }
 
 fn check_all(cases: &[cases::Case]) {
+    let referees = Referees::on_path();
     let wrong: Vec<_> = cases
         .iter()
-        .map(|(name, case, refused)| (name, check(case, refused)))
+        .map(|(name, case, refused)| (name, check(case, refused, &referees)))
         .filter(|(_, wrong)| !wrong.is_empty())
         .map(|(name, wrong)| format!("{name}:\n{wrong}"))
         .collect();
@@ -181,4 +187,14 @@ fn stacks() {
 #[test]
 fn dockerfiles() {
     check_all(cases::DOCKERFILES);
+}
+
+#[test]
+fn kustomizations() {
+    check_all(cases::KUSTOMIZATIONS);
+}
+
+#[test]
+fn overlays() {
+    check_all(cases::OVERLAYS);
 }

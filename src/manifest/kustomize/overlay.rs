@@ -24,9 +24,11 @@ use std::sync::Arc;
 use self::file::Kustomization;
 use self::images::FieldSpec;
 use self::object::Object;
-use self::value::{Budget, Scalar};
+use self::value::{Budget, Holder, Scalar};
 use super::KIND;
-use crate::manifest::{Alone, Beside, Document, Found, LocatedImage, Related, State, Unreadable, kubernetes};
+use crate::manifest::{
+    Alone, Beside, Document, Found, LocatedImage, PinSlot, Related, Slot, State, Unreadable, embedded, kubernetes, slot,
+};
 use crate::source::{Place, Source, Span};
 use crate::yaml::Tree;
 
@@ -172,6 +174,7 @@ fn decided(mut image: LocatedImage, scalars: &[(usize, &Scalar)]) -> Option<Loca
     let index = scalars.partition_point(|(offset, _)| *offset <= start).checked_sub(1)?;
     let (offset, scalar) = scalars.get(index)?;
     image.kind = KIND.name;
+    image.slot = slot_of(&image, scalars, *offset == start, scalar);
     image.place = scalar.place.clone();
     image.related.clear();
     let Some(history) = &scalar.history else { return Some(image) };
@@ -187,4 +190,46 @@ fn decided(mut image: LocatedImage, scalars: &[(usize, &Scalar)]) -> Option<Loca
         image.related.push(Related { place: place.clone(), message: "the container is declared here".to_owned() });
     }
     Some(image)
+}
+
+/// Where the digest of an image is written in the files: `scalar` holds it, and is it where `is_whole` says so.
+fn slot_of(image: &LocatedImage, scalars: &[(usize, &Scalar)], is_whole: bool, scalar: &Scalar) -> PinSlot {
+    if let PinSlot::At(_) = &image.slot
+        && is_whole
+    {
+        return image.slot.clone().moved(|slot| moved(slot, scalars));
+    }
+    if !is_whole {
+        // A manifest in a text of an object.
+        return embedded::in_whole(&scalar.place, &image.written, image.reference());
+    }
+    match (scalar.holder(), image.reference()) {
+        (Holder::Entry(slot), _) => (*slot).clone(),
+        (Holder::Text(place), Some(reference)) if !is_same(&place, &scalar.place) => {
+            let slot = match reference.digest() {
+                Some(digest) => Slot::over_digest(&place, digest),
+                None => Some(Slot::behind(&place)),
+            };
+            slot.map_or_else(|| PinSlot::None(slot::IN_PARTS.to_owned()), |slot| PinSlot::At(vec![slot]))
+        }
+        (Holder::Text(_), _) => PinSlot::Text,
+    }
+}
+
+/// A slot in the text of an object, put to the scalar in the files.
+fn moved(slot: Slot, scalars: &[(usize, &Scalar)]) -> Option<Slot> {
+    let range = slot.place.span.range();
+    let index = scalars.partition_point(|(offset, _)| *offset <= range.start).checked_sub(1)?;
+    let (offset, scalar) = scalars.get(index)?;
+    let Holder::Text(place) = scalar.holder() else { return None };
+    if range.end > offset + scalar.text.len() || place.text() != scalar.text {
+        return None;
+    }
+    let start = place.span.range().start;
+    let span = Span::new(start + range.start - offset, start + range.end - offset);
+    Some(Slot { place: Place::new(&place.source, span), tag: None, ..slot })
+}
+
+fn is_same(a: &Place, b: &Place) -> bool {
+    a.span == b.span && a.source.path() == b.source.path()
 }

@@ -301,3 +301,263 @@ FROM app:1@$DIGEST
         &["FROM: its digest is put together from several texts: write it in one"],
     ),
 ];
+
+pub(super) const KUSTOMIZATIONS: &[Case] = &[
+    (
+        "entries of images in every form",
+        "=== kustomization.yaml
+images:
+- name: app
+  newTag: '1' # the tag«
+  digest: {app}»
+- newTag: \"2\"«
+  digest: {web}»
+  newName: r.io/web
+  name: x
+- {name: db, newTag: '3'«, digest: {db}»}
+- name: side
+  newTag: v1
+  digest: '«{side}»'
+- name: old
+  newTag: v1
+  digest: {old}
+- name: app
+  newName: r.io/app:7«
+  digest: {app}»
+- name: web
+  newTag: 2@«{old}→{web}»
+- name: y
+  newName: r.io/only
+- &common
+  name: db
+  newTag: '4'«
+  digest: {db}»
+",
+        &[],
+    ),
+    (
+        "an empty digest and one that is there",
+        "=== a/kustomization.yaml
+images:
+- name: app
+  newTag: '1'
+  digest: '«{app}»'
+- name: web
+  digest: «{old}→{web}»
+- name: db
+  newTag: '1'
+  digest:« {db}» # none yet
+- {name: side, digest: '«{old}→{side}»', newTag: '1'}
+=== b/kustomization.yml
+{\"images\": [{\"name\": \"app\", \"newTag\": \"1\"«, \"digest\": \"{app}\"»}, {\"name\": \"web\", \"newTag\": \"1\", \"digest\": \"«{web}»\"}]}",
+        &[],
+    ),
+    (
+        "line ends and a mark",
+        "=== kustomization.yaml
+\u{feff}images:\r
+- name: app\r
+  newTag: '1'«\r
+  digest: {app}»\r
+- name: web\r
+  newTag: '1'«\r
+  digest: {web}»",
+        &[],
+    ),
+    (
+        "what cannot be told",
+        "=== kustomization.yaml
+images:
+- name: app
+  tagSuffix: -x
+",
+        &["images[0].tagSuffix: the suffix is put to a tag that stands below: give the entry `newTag`"],
+    ),
+    (
+        "patches and entries in texts",
+        "=== kustomization.yaml
+patches:
+- target: {kind: Pod}
+  patch: |-
+    - op: replace
+      path: /spec/containers/0/image
+      value: app:1«@{app}»
+- patch: '[{\"op\": \"add\", \"path\": \"/spec/containers\", \"value\": [{\"image\": \"web:1«@{web}»\"}]}]'
+- patch: \"kind: Pod\\napiVersion: v1\\nspec: {containers: [{image: 'db:1«@{db}»'}]}\"
+- patch: \"kind: Pod\\napiVersion: v1\\nspec: {containers: [{image: 'web:2'}, {image: 'web:2-x«@{web}»'}]}\"
+=== flux.yaml
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: k}
+spec:
+  images:
+  - name: side
+    newTag: '1'«
+    digest: {side}»
+=== argo.yaml
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: a}
+spec: {source: {kustomize: {images: ['x=r.io/app:1«@{app}»', web:1«@{web}», 'db:1@«{old}→{db}»']}}}
+",
+        &[
+            "patches[3].patch.spec.containers[0].image: the text that it stands in is written with escapes or folded: write it line by line (`|`)",
+        ],
+    ),
+];
+
+pub(super) const OVERLAYS: &[Case] = &[
+    (
+        "entries decide, else the container",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {overlays: [over]}}
+=== base/kustomization.yaml
+resources: [pod.yaml]
+=== base/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - {name: a, image: app}
+  - {name: b, image: 'web:1«@{web}»'}
+  - {name: c, image: r/db:2«@{db}»}
+  - {name: d, image: 'side:1@{old}'}
+=== over/kustomization.yaml
+resources: [../base]
+images:
+- name: app
+  newTag: '7'«
+  digest: {app}»
+- name: r/db
+  newName: r.io/db
+- name: side
+  newName: r.io/side
+  digest: «{old}→{side}»
+",
+        &[],
+    ),
+    (
+        "a name in one layer and a tag in another",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {overlays: [over]}}
+=== base/kustomization.yaml
+resources: [pod.yaml]
+images: [{name: app, newTag: '2'«, digest: {app}»}]
+=== base/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{name: a, image: app}, {name: b, image: 'app:1'}]}
+=== over/kustomization.yaml
+resources: [../base]
+images: [{name: app, newName: r.io/app}]
+",
+        &[],
+    ),
+    (
+        "patches",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {overlays: [over]}}
+=== over/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{name: a, image: app}, {name: b, image: 'web:1'}, {name: c, image: 'db:1«@{db}»'}, {name: d, image: d}]}
+=== over/patch.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{name: a, image: 'app:2«@{app}»'}]}
+=== over/kustomization.yaml
+resources: [pod.yaml]
+patches:
+- path: patch.yaml
+- patch: |-
+    - {op: replace, path: /spec/containers/1/image, value: web:3«@{web}»}
+  target: {kind: Pod}
+- patch: \"[{\\\"op\\\": \\\"replace\\\", \\\"path\\\": \\\"/spec/containers/3/image\\\", \\\"value\\\": \\\"side:3«@{side}»\\\"}]\"
+  target: {kind: Pod}
+",
+        &[],
+    ),
+    (
+        "replacements",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {overlays: [over]}}
+=== over/all.yaml
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {tag: '9«@{app}»', image: web:4«@{web}», host: r.io}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{name: a, image: 'app:1'}, {name: b, image: b}, {name: c, image: h/db:1«@{db}»}]}
+=== over/kustomization.yaml
+resources: [all.yaml]
+replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.tag}
+  targets: [{select: {kind: Pod}, fieldPaths: ['spec.containers.[name=a].image'], options: {delimiter: ':', index: 1}}]
+- source: {kind: ConfigMap, name: c, fieldPath: data.image}
+  targets: [{select: {kind: Pod}, fieldPaths: ['spec.containers.[name=b].image']}]
+- source: {kind: ConfigMap, name: c, fieldPath: data.host}
+  targets: [{select: {kind: Pod}, fieldPaths: ['spec.containers.[name=c].image'], options: {delimiter: '/', index: 0}}]
+",
+        &[],
+    ),
+    (
+        "two overlays over one base",
+        "=== digest-gate.yml
+version: 1
+environments:
+  production: {overlays: [prod]}
+  staging: {enforce: false, overlays: [staging]}
+=== base/kustomization.yaml
+resources: [pod.yaml]
+=== base/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers: [{name: a, image: app}, {name: b, image: 'web:1«@{web}»'}]
+=== prod/kustomization.yaml
+resources: [../base]
+images:
+- name: app
+  newTag: '1'«
+  digest: {app}»
+=== staging/kustomization.yaml
+resources: [../base]
+images:
+- name: app
+  newTag: '2'«
+  digest: {app}»
+",
+        &[],
+    ),
+    (
+        "an entry for two images",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {overlays: [over]}}
+=== over/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{name: a, image: app}, {name: b, image: web}]}
+=== over/kustomization.yaml
+resources: [pod.yaml]
+images: [{name: '(app|web)', newTag: '1'}]
+",
+        &[
+            "spec.containers[0].image: it shares its place with an image of another digest",
+            "spec.containers[1].image: it shares its place with an image of another digest",
+        ],
+    ),
+];

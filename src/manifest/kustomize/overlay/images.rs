@@ -1,13 +1,17 @@
 //! The `images` of a layer, applied to every place of an object that kustomize applies them to.
 
+use std::rc::Rc;
+
 use regex::Regex;
 
 use super::object::Object;
 use super::select::expression;
-use super::value::{Budget, Scalar, Value};
+use super::value::{Budget, Holder, Scalar, Value};
 use super::{Outcome, undecided};
-use crate::manifest::kustomize::ImageEntry;
+use crate::manifest::PinSlot;
+use crate::manifest::kustomize::{self, ImageEntry};
 use crate::source::Place;
+use crate::yaml::Node;
 
 /// A field that `images` applies to, as `configurations` name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,22 +44,26 @@ const LATER_PATHS: [&[&str]; 2] =
 /// One entry, ready to be applied.
 pub(super) struct Entry<'t> {
     change: ImageEntry<'t>,
-    /// Where the digest belongs: the scalar that decides.
+    /// The scalar that decides.
     place: Place,
+    /// Where a digest is written.
+    slot: Rc<PinSlot>,
     regex: Regex,
     /// What versions after 5.6 match: digests of other algorithms.
     later: Regex,
 }
 
 impl<'t> Entry<'t> {
-    pub(super) fn new(entry: ImageEntry<'t>, place: Place) -> Outcome<Self> {
+    pub(super) fn new(node: Node<'t>, place: Place) -> Outcome<Self> {
+        let entry = ImageEntry::of(node);
+        let slot = Rc::new(kustomize::slot_of(&place.source, node));
         const TAG: &str = "(:[a-zA-Z0-9_.{}-]*)?";
         let make = |digest: &str| {
             let pattern = expression(&format!("^{}{TAG}(@{digest}:[a-zA-Z0-9_.{{}}-]*)?$", entry.name));
             pattern.ok_or_else(|| undecided(&place, &format!("the image name `{}` cannot be judged", entry.name)))
         };
         let (regex, later) = (make("sha256")?, make("[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*")?);
-        Ok(Self { change: entry, place, regex, later })
+        Ok(Self { change: entry, place, slot, regex, later })
     }
 
     fn apply(&self, scalar: &mut Scalar) {
@@ -83,12 +91,15 @@ impl<'t> Entry<'t> {
         if !digest.is_empty() {
             text.extend(["@", digest]);
         }
-        scalar.change(text, &self.place, Some(self.change.composed()));
+        // An entry that gives a name alone leaves tag and digest where they stand.
+        let gives_version = !(new_tag.is_empty() && new_digest.is_empty() && tag_suffix.is_empty());
+        let holder = if gives_version { Holder::Entry(Rc::clone(&self.slot)) } else { scalar.holder() };
+        scalar.change(text, &self.place, Some(self.change.composed()), holder);
     }
 
     fn leave_undecided(&self, scalar: &mut Scalar) {
         let why = "versions of kustomize differ in whether this entry of `images` changes the image";
-        scalar.change(scalar.text.clone(), &self.place, Some(self.change.composed()));
+        scalar.change(scalar.text.clone(), &self.place, Some(self.change.composed()), scalar.holder());
         scalar.history.get_or_insert_default().undecided = Some(why.to_owned());
     }
 }

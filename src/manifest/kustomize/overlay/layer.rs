@@ -7,7 +7,6 @@ use super::value::{Map, Value};
 use super::{
     Build, Layer, MAX_KUSTOMIZATIONS, MAX_LAYERS, Outcome, refused, replacements, select::COMPILING, undecided,
 };
-use crate::manifest::kustomize::ImageEntry;
 use crate::manifest::merge::entry_in_any_case;
 use crate::source::Place;
 use crate::yaml::{Node, Tree};
@@ -184,7 +183,7 @@ impl Build<'_> {
                 let decides = values.into_iter().flatten().find(|value| value.string().is_some_and(|t| !t.is_empty()));
                 if let Some(decides) = decides {
                     self.budget.spend(COMPILING, &file.place(node))?;
-                    entries.push(Entry::new(ImageEntry::of(node), file.place(decides))?);
+                    entries.push(Entry::new(node, file.place(decides))?);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::object::Object;
 use super::select::{COMPILING, Selector, expression};
-use super::value::{Budget, Scalar, Value};
+use super::value::{Budget, Value};
 use super::{Outcome, refused, undecided};
 use crate::manifest::MAX_DEPTH;
 use crate::manifest::merge::entry_in_any_case;
@@ -261,20 +261,27 @@ impl Target<'_> {
 
     /// Puts the value in the place of one part of a text.
     fn join(&self, target: &mut Value, value: Value) -> Outcome {
-        let (Value::Scalar(scalar), Value::Scalar(Scalar { text, place, .. })) = (target, value) else {
+        let (Value::Scalar(scalar), Value::Scalar(value)) = (target, value) else {
             return Err(refused(self.at, "a delimiter is for texts"));
         };
         self.budget.spend(scalar.text.len() / 16, self.at)?;
         let mut parts: Vec<_> = scalar.text.split(&*self.options.delimiter).collect();
+        let last = parts.len().saturating_sub(1);
+        let mut is_last = false;
         match usize::try_from(self.options.index) {
-            Err(_) => parts.insert(0, &text),
-            Ok(index) => match parts.get_mut(index) {
-                Some(part) => *part = &text,
-                None => parts.push(&text),
-            },
+            Err(_) => parts.insert(0, &value.text),
+            Ok(index) => {
+                is_last = index >= last;
+                match parts.get_mut(index) {
+                    Some(part) => *part = &value.text,
+                    None => parts.push(&value.text),
+                }
+            }
         }
         let joined = parts.join(&self.options.delimiter);
-        scalar.change(joined, &place, None);
+        // A digest stands at the end.
+        let holder = if is_last { value.holder() } else { scalar.holder() };
+        scalar.change(joined, &value.place, None, holder);
         Ok(())
     }
 }

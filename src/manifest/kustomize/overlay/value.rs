@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use super::{Outcome, refused, undecided};
-use crate::manifest::MAX_DEPTH;
-use crate::source::{Place, Span};
+use crate::manifest::{MAX_DEPTH, PinSlot, slot};
+use crate::source::{Place, Span, once};
 use crate::yaml::{Node, NodeKind};
 
 /// How much a build may cost, in values made or looked at: a hostile overlay multiplies its bases or its patches.
@@ -75,11 +76,28 @@ pub(super) struct History {
     pub(super) written: Option<String>,
     /// Why it cannot be told what is deployed.
     pub(super) undecided: Option<String>,
+    /// What holds its tag and its digest, if that is not the text where it stands.
+    holder: Option<Holder>,
+}
+
+/// What holds the tag and the digest of a text.
+#[derive(Clone, Debug)]
+pub(super) enum Holder {
+    /// The text at this place.
+    Text(Place),
+    /// An entry of `images`.
+    Entry(Rc<PinSlot>),
 }
 
 impl Scalar {
     pub(super) fn new(text: impl Into<String>, place: Place) -> Self {
         Self { text: text.into(), is_null: false, is_source: false, place, history: None }
+    }
+
+    /// What holds its tag and its digest.
+    pub(super) fn holder(&self) -> Holder {
+        let holder = self.history.as_ref().and_then(|history| history.holder.clone());
+        holder.unwrap_or_else(|| Holder::Text(self.place.clone()))
     }
 
     /// Where it was declared before anything changed it.
@@ -94,7 +112,7 @@ impl Scalar {
     }
 
     /// Another text, as decided at `place`.
-    pub(super) fn change(&mut self, text: String, place: &Place, written: Option<String>) {
+    pub(super) fn change(&mut self, text: String, place: &Place, written: Option<String>, holder: Holder) {
         let declared = self.declared().clone();
         self.text = text;
         self.is_null = false;
@@ -102,6 +120,7 @@ impl Scalar {
         let history = self.history.get_or_insert_default();
         history.declared = Some(declared);
         history.written = written;
+        history.holder = Some(holder);
     }
 }
 
@@ -248,7 +267,7 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn value(&self, node: Node<'_>, depth: usize) -> Outcome<Value> {
-        let at = (self.place)(node.span());
+        let at = (self.place)(node.resolve().unwrap_or(node).span());
         self.budget.spend(usize::try_from(MAKING).unwrap_or(usize::MAX), &at)?;
         let Some(node) = node.resolve() else { return Err(refused(&at, "an alias stands for nothing")) };
         if depth == MAX_DEPTH {
@@ -257,7 +276,19 @@ impl Maker<'_> {
         match node.kind() {
             NodeKind::Scalar(_) => {
                 let text = node.scalar().unwrap_or_default();
-                Ok(Value::Scalar(Scalar { is_null: node.is_null(), ..Scalar::new(text, (self.place)(node.span())) }))
+                let mut scalar = Scalar { is_null: node.is_null(), ..Scalar::new(text, at) };
+                let raw = node.file_text().get(node.span().range()).unwrap_or_default();
+                if scalar.place.text() != raw {
+                    // It stands in a text whose lines are not those of the file.
+                    let holder = once(scalar.place.text(), raw).map(|range| {
+                        let start = scalar.place.span.range().start;
+                        let span = Span::new(start + range.start, start + range.end);
+                        Holder::Text(Place::new(&scalar.place.source, span))
+                    });
+                    let nowhere = || Holder::Entry(Rc::new(PinSlot::None(slot::NOT_EXACT.to_owned())));
+                    scalar.history.get_or_insert_default().holder = Some(holder.unwrap_or_else(nowhere));
+                }
+                Ok(Value::Scalar(scalar))
             }
             NodeKind::Sequence => {
                 Ok(Value::List(node.items().map(|item| self.value(item, depth + 1)).collect::<Outcome<_>>()?))
