@@ -207,7 +207,7 @@ fn context_in_json<'t>(
     match scope.fill_in(&image.written) {
         Ok(filled) => {
             image.state = place::state_of(filled.text.strip_prefix(SCHEME)?);
-            filled.tell(document.source, &mut image);
+            scope.tell(filled, document.source, &mut image);
         }
         Err(why) => {
             image.state = State::unresolved(why);

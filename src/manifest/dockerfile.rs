@@ -16,7 +16,7 @@ use std::sync::Arc;
 use self::flags::{Flags, Value as FlagValue};
 use self::lines::{BLANKS, Instruction, Scan, keyword};
 use self::word::{Argument, Arguments, End, Expansion, MAX_ENDS, Value, expand};
-use super::slot::{self, Ending};
+use super::slot::{self, Ending, Form};
 use super::{Found, Kind, LocatedImage, Reader, Related, State, Unreadable};
 use crate::source::{Place, Source, Span};
 
@@ -156,8 +156,8 @@ struct File<'a> {
     stage_count: usize,
     /// Names of the stages so far, in lower case.
     above: HashSet<String>,
-    /// Arguments that a stage takes over: they are used for something else than images.
-    taken_over: HashSet<String>,
+    /// Where a stage takes over an argument: there it is used for something else than images.
+    taken_over: HashMap<String, Vec<Place>>,
     /// The name of the stage that is read, for people.
     stage: Option<String>,
     /// Its number, from 0.
@@ -176,7 +176,7 @@ impl<'a> File<'a> {
             stages: HashMap::new(),
             stage_count: 0,
             above: HashSet::new(),
-            taken_over: HashSet::new(),
+            taken_over: HashMap::new(),
             stage: None,
             number: None,
             is_unreadable: false,
@@ -205,8 +205,13 @@ impl<'a> File<'a> {
             let keyword = keyword(&instruction.text, 0);
             if keyword.is("arg") {
                 let words = word::words(&instruction.text, keyword.arguments, self.escape);
-                let names = words.into_iter().filter_map(|range| instruction.text.get(range));
-                self.taken_over.extend(names.filter(|name| !name.contains('=')).map(str::to_owned));
+                for range in words {
+                    let place = Place::new(self.source, instruction.span(range.start, range.end));
+                    let name = instruction.text.get(range).unwrap_or_default();
+                    if !name.contains('=') {
+                        self.taken_over.insert(name.to_owned(), vec![place]);
+                    }
+                }
             }
         }
         for (instruction, from) in scan.instructions.iter().zip(froms) {
@@ -301,9 +306,11 @@ impl<'a> File<'a> {
             message: format!("`{}` is declared here", shortened(&name)),
         }));
         let ends: Vec<_> = ends_in_file(ends, instruction, start)
-            .map(|(name, span)| Ending { place: Place::new(self.source, span), name })
+            .map(|(name, span)| Ending { place: Place::new(self.source, span), name, form: Form::Text })
             .collect();
-        image.slot = slot::put_together(&image, &ends, |name| self.taken_over.contains(name));
+        image.slot = slot::put_together(&image, Some(Form::Text), &ends, |name| {
+            self.taken_over.get(name).map_or(&[], Vec::as_slice)
+        });
         self.found.images.push(image);
     }
 

@@ -3,6 +3,7 @@
 //! Sources: the ECS, Batch, App Runner and Lambda references, the `CloudFormation` intrinsic functions.
 
 use super::place::{self, Places};
+use super::slot::{self, Elsewhere, Ending};
 use super::{Document, Found, Kind, LocatedImage, Reader, Related, State};
 use crate::source::Place;
 use crate::yaml::{Node, NodeKind};
@@ -169,6 +170,7 @@ fn read_template(document: &Document<'_>, found: &mut Found) -> bool {
     if !known && !resources.entries().any(|(_, resource)| type_of(resource).is_some_and(|name| is_template(&name))) {
         return false;
     }
+    let used_elsewhere = &Elsewhere::default();
     for (name, resource) in resources.entries() {
         let (Some(name), Some(kind), Some(properties)) = (name.scalar(), type_of(resource), resource.get("Properties"))
         else {
@@ -180,7 +182,7 @@ fn read_template(document: &Document<'_>, found: &mut Found) -> bool {
             let Some((_, image)) = node.entries().filter(|(name, _)| is_key(*name, key)).last() else { return };
             let dot = if path.is_empty() { "" } else { "." };
             let field = format!("Resources.{name}.Properties{dot}{path}.{key}");
-            let mut template = Template { document, found };
+            let mut template = Template { document, used_elsewhere, found };
             template.images(image, &field, MAX_DEPTH);
         });
         for image in found.images.iter_mut().skip(before) {
@@ -192,6 +194,7 @@ fn read_template(document: &Document<'_>, found: &mut Found) -> bool {
 
 struct Template<'d, 't, 'f> {
     document: &'d Document<'t>,
+    used_elsewhere: &'d Elsewhere,
     found: &'f mut Found,
 }
 
@@ -200,6 +203,26 @@ struct Template<'d, 't, 'f> {
 struct Value<'t> {
     text: String,
     parameters: Vec<(String, Node<'t>)>,
+    /// The texts that it ends with, the innermost first, and the parameter that each is the default of.
+    ends: Vec<(String, Node<'t>)>,
+}
+
+impl<'t> Value<'t> {
+    /// Adds what another value comes to.
+    fn extend(&mut self, other: Self) {
+        self.text.push_str(&other.text);
+        self.parameters.extend(other.parameters);
+        if !other.text.is_empty() {
+            self.ends = other.ends;
+        }
+    }
+
+    fn literal(&mut self, text: &str) {
+        self.text.push_str(text);
+        if !text.is_empty() {
+            self.ends.clear();
+        }
+    }
 }
 
 /// The name of an intrinsic function and its argument, in the short and in the long form.
@@ -254,9 +277,9 @@ impl<'t> Template<'_, 't, '_> {
         let at = if name == "Sub" { argument.items().next().unwrap_or(argument) } else { argument };
         let Some(at) = at.resolve() else { return };
         let written = at.scalar().unwrap_or_else(|| source.slice(at.span()));
-        let (state, parameters) = match self.value(node, MAX_DEPTH) {
-            Ok(value) => (place::state_of(&value.text), value.parameters),
-            Err(why) => (State::unresolved(why), Vec::new()),
+        let (state, Value { parameters, ends, .. }) = match self.value(node, MAX_DEPTH) {
+            Ok(value) => (place::state_of(&value.text), value),
+            Err(why) => (State::unresolved(why), Value::default()),
         };
         let mut image = LocatedImage::new(TEMPLATE.name, source, at.span(), field, written, state);
         image.variable = !parameters.is_empty();
@@ -267,6 +290,14 @@ impl<'t> Template<'_, 't, '_> {
                 message: format!("the default of the parameter `{name}`"),
             })
             .collect();
+        let ending = |(name, node): (String, Node<'t>)| {
+            let node = node.resolve().unwrap_or(node);
+            Ending { place: Place::new(source, node.span()), name, form: slot::form_of(source, node) }
+        };
+        let ends: Vec<_> = ends.into_iter().map(ending).collect();
+        image.slot = slot::put_together(&image, None, &ends, |name| {
+            self.used_elsewhere.of(name, [(source, 0, source.text())], slot::words_beside_images)
+        });
         self.found.images.push(image);
     }
 
@@ -274,7 +305,10 @@ impl<'t> Template<'_, 't, '_> {
         let Some(depth) = depth.checked_sub(1) else { return Err("functions are nested too deeply".to_owned()) };
         match function(node) {
             None => match node.string() {
-                Some(text) => Ok(Value { text: text.to_owned(), ..Value::default() }),
+                Some(text) => {
+                    let ends = vec![(String::new(), node)];
+                    Ok(Value { text: text.to_owned(), ends, ..Value::default() })
+                }
                 None => Err("it is not a text".to_owned()),
             },
             Some(("Ref", name)) => self.parameter(name.scalar().unwrap_or_default()),
@@ -299,37 +333,34 @@ impl<'t> Template<'_, 't, '_> {
             Some(default) if default.string().is_some() => Ok(Value {
                 text: default.string().unwrap_or_default().to_owned(),
                 parameters: vec![(name.to_owned(), default)],
+                ends: vec![(name.to_owned(), default)],
             }),
             _ => Err(format!("the parameter `{name}` has no default")),
         }
     }
 
     fn sub(&self, argument: Node<'t>, depth: usize) -> Result<Value<'t>, String> {
-        let (template, values) = if let Some(text) = argument.scalar() {
-            (text, None)
-        } else {
-            let mut items = argument.items();
-            let text = items.next().and_then(Node::scalar);
-            (text.ok_or("`Sub` has no text")?, items.next())
-        };
+        let mut items = argument.items();
+        let own = if argument.scalar().is_some() { argument } else { items.next().ok_or("`Sub` has no text")? };
+        let (template, values) = (own.scalar().ok_or("`Sub` has no text")?, items.next());
         let mut whole = Value::default();
         let mut rest = template;
         while let Some((before, after)) = rest.split_once("${") {
             let (name, after) = after.split_once('}').ok_or("`${` is not closed")?;
-            whole.text.push_str(before);
+            whole.literal(before);
             rest = after;
             if let Some(literal) = name.strip_prefix('!') {
-                whole.text.extend(["${", literal, "}"]);
+                whole.literal(&format!("${{{literal}}}"));
                 continue;
             }
             let value = match values.and_then(|values| values.get(name)) {
                 Some(value) => self.value(value, depth)?,
                 None => self.parameter(name)?,
             };
-            whole.text.push_str(&value.text);
-            whole.parameters.extend(value.parameters);
+            whole.extend(value);
         }
-        whole.text.push_str(rest);
+        whole.literal(rest);
+        whole.ends.push((String::new(), own));
         Ok(whole)
     }
 
@@ -345,10 +376,9 @@ impl<'t> Template<'_, 't, '_> {
         for (index, item) in list.items().enumerate() {
             let value = self.value(item, depth)?;
             if index > 0 {
-                whole.text.push_str(separator);
+                whole.literal(separator);
             }
-            whole.text.push_str(&value.text);
-            whole.parameters.extend(value.parameters);
+            whole.extend(value);
         }
         Ok(whole)
     }

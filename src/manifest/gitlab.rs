@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::place;
+use super::slot::{self, Elsewhere, Ending, Form};
 use super::{Document, Found, Kind, LocatedImage, Reader, Related, State};
 use crate::source::{Place, Source};
 use crate::yaml::Node;
@@ -51,7 +52,8 @@ fn read(document: &Document<'_>, found: &mut Found) -> bool {
     if !root.is_mapping() || !is_gitlab(document.source.path(), root) {
         return false;
     }
-    read_job(document.source, root, &[Layer { name: None, node: root }], found);
+    let file = &File { source: document.source, root, used_elsewhere: Elsewhere::default() };
+    read_job(file, &[Layer { name: None, node: root }], found);
     for (key, job) in root.entries() {
         let Some(name) = key.scalar() else { continue };
         if !KEYWORDS.contains(&name) && name != "image" && name != "services" && job.is_mapping() {
@@ -62,10 +64,17 @@ fn read(document: &Document<'_>, found: &mut Found) -> bool {
                 layers.extend(root.get("default").map(|node| Layer { name: Some("default"), node }));
                 layers.push(Layer { name: None, node: root });
             }
-            read_job(document.source, root, &layers, found);
+            read_job(file, &layers, found);
         }
     }
     true
+}
+
+/// The file that is read.
+struct File<'t> {
+    source: &'t Arc<Source>,
+    root: Node<'t>,
+    used_elsewhere: Elsewhere,
 }
 
 /// A mapping that gives a job its keywords.
@@ -103,15 +112,15 @@ fn is_gitlab(path: &str, root: Node<'_>) -> bool {
 
 /// The image and the services of a job, of `default`, or of the top: each where its text stands, with the variables
 /// of the job.
-fn read_job(source: &Arc<Source>, root: Node<'_>, layers: &[Layer<'_>], found: &mut Found) {
+fn read_job(file: &File<'_>, layers: &[Layer<'_>], found: &mut Found) {
     let mut scope: Vec<_> = layers.iter().map(|layer| layer.node.get("variables")).collect();
-    scope.push(root.get("variables"));
+    scope.push(file.root.get("variables"));
     let first = |key: &str| layers.iter().find_map(|layer| Some((layer.name, layer.node.get(key)?)));
     let prefix = |name: Option<&str>| name.map(|name| format!("{name}.")).unwrap_or_default();
     let mut image = |node: Node<'_>, field: &str| {
         let named = node.is_mapping().then(|| node.get("name")).flatten();
         let field = if named.is_some() { format!("{field}.name") } else { field.to_owned() };
-        found.images.extend(located(source, named.unwrap_or(node), &field, &scope));
+        found.images.extend(located(file, named.unwrap_or(node), &field, &scope));
     };
     if let Some((name, node)) = first("image") {
         image(node, &format!("{}image", prefix(name)));
@@ -123,7 +132,8 @@ fn read_job(source: &Arc<Source>, root: Node<'_>, layers: &[Layer<'_>], found: &
     }
 }
 
-fn located(source: &Arc<Source>, node: Node<'_>, field: &str, scope: &[Option<Node<'_>>]) -> Option<LocatedImage> {
+fn located(file: &File<'_>, node: Node<'_>, field: &str, scope: &[Option<Node<'_>>]) -> Option<LocatedImage> {
+    let source = file.source;
     let node = node.resolve()?;
     if node.tag().is_some_and(|tag| tag.starts_with("!reference")) {
         let why = "`!reference` takes it from another place";
@@ -134,38 +144,54 @@ fn located(source: &Arc<Source>, node: Node<'_>, field: &str, scope: &[Option<No
     if !image.written.contains('$') {
         return Some(image);
     }
-    let mut used = Vec::new();
+    let mut used = Used::default();
     match expand(&image.written, scope, MAX_DEPTH, &mut used) {
         Ok(text) => {
             image.state = place::state_of(&text);
-            image.variable = !used.is_empty();
+            image.variable = !used.all.is_empty();
             image.related = used
+                .all
                 .into_iter()
                 .map(|(name, node)| Related {
                     place: Place::new(source, node.span()),
                     message: format!("the value of `{name}`"),
                 })
                 .collect();
+            let ending = |(name, node): (String, Node<'_>)| {
+                let place = Place::new(source, node.span());
+                Ending { place, name, form: Form::Text }
+            };
+            let ends: Vec<_> = used.ends.into_iter().map(ending).collect();
+            image.slot = slot::put_together(&image, Some(Form::Text), &ends, |name| {
+                file.used_elsewhere.of(name, [(source, 0, source.text())], slot::variables_beside_images)
+            });
         }
         Err(why) => image.state = State::unresolved(why),
     }
     Some(image)
 }
 
+/// The variables that took part in a text.
+#[derive(Default)]
+struct Used<'t> {
+    all: Vec<(String, Node<'t>)>,
+    /// Those that the text ends with, the innermost first.
+    ends: Vec<(String, Node<'t>)>,
+}
+
 /// A text with the variables of the file put in. Those of the project and of the runner are not known.
-fn expand<'t>(
-    text: &str,
-    scope: &[Option<Node<'t>>],
-    depth: usize,
-    used: &mut Vec<(String, Node<'t>)>,
-) -> Result<String, String> {
+fn expand<'t>(text: &str, scope: &[Option<Node<'t>>], depth: usize, used: &mut Used<'t>) -> Result<String, String> {
     let Some(depth) = depth.checked_sub(1) else { return Err("variables are nested too deeply".to_owned()) };
     let mut whole = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
         whole.push_str(before);
+        if !before.is_empty() {
+            used.ends.clear();
+        }
         if let Some(after) = after.strip_prefix('$') {
             whole.push('$');
+            used.ends.clear();
             rest = after;
             continue;
         }
@@ -175,13 +201,23 @@ fn expand<'t>(
         let (name, after) = name_at(after).ok_or("a `$` that begins no variable")?;
         rest = after;
         let (value, node) = lookup(name, scope).ok_or_else(|| format!("nothing in this file sets `{name}`"))?;
-        used.push((name.to_owned(), node));
-        whole.push_str(&expand(value, scope, depth, used)?);
-        if whole.len() > MAX_TEXT || used.len() > MAX_TEXT {
+        used.all.push((name.to_owned(), node));
+        let ends = std::mem::take(&mut used.ends);
+        let value = expand(value, scope, depth, used)?;
+        if value.is_empty() {
+            used.ends = ends;
+        } else {
+            used.ends.push((name.to_owned(), node));
+        }
+        whole.push_str(&value);
+        if whole.len() > MAX_TEXT || used.all.len() > MAX_TEXT {
             return Err(format!("it comes to a text of more than {MAX_TEXT} bytes"));
         }
     }
     whole.push_str(rest);
+    if !rest.is_empty() {
+        used.ends.clear();
+    }
     Ok(whole)
 }
 

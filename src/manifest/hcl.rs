@@ -11,6 +11,7 @@ use hcl_edit::expr::{Expression, Object, ObjectKey, Traversal, TraversalOperator
 use hcl_edit::structure::{Block, Body, Structure};
 use hcl_edit::template::{Element, Strip};
 
+use super::slot::{self, Elsewhere, Ending, Form};
 use super::{Found, LocatedImage, Related, State, Unreadable, place};
 use crate::source::{Place, Source, Span};
 use crate::yaml::Node;
@@ -100,6 +101,8 @@ struct Declared<'b> {
 pub(super) struct Scope<'b> {
     text: Text<'b>,
     declared: HashMap<String, Declared<'b>>,
+    /// What the text uses for something else than images.
+    used_elsewhere: Elsewhere,
 }
 
 /// A text an expression comes to, and what took part.
@@ -108,6 +111,9 @@ struct Value {
     text: String,
     is_variable: bool,
     decided_by: Vec<(String, Range<usize>)>,
+    /// Where the text ends inside of a variable that it ends with, the innermost first: its name, the bytes of its
+    /// value, and their form.
+    ends: Vec<(String, Range<usize>, Form)>,
 }
 
 /// How variables are called where they are used.
@@ -133,7 +139,7 @@ impl<'b> Scope<'b> {
                 Structure::Block(block) => declare(block, names, &mut declared),
             }
         }
-        Self { text, declared }
+        Self { text, declared, used_elsewhere: Elsewhere::default() }
     }
 
     /// The image an expression names.
@@ -145,7 +151,7 @@ impl<'b> Scope<'b> {
         } else {
             self.value(expression, MAX_DEPTH, &mut steps)
         };
-        Some(self.located(kind, range, &written, field, value))
+        Some(self.located(kind, range, &written, field, (form_of(expression), value)))
     }
 
     /// The image in a part of a template: embedded JSON. `elements` are those of the template around it.
@@ -159,7 +165,7 @@ impl<'b> Scope<'b> {
         let mut steps = MAX_STEPS;
         let written = self.text.raw.get(range.clone()).unwrap_or_default().to_owned();
         let value = self.template(elements.iter().copied(), Some(&range), MAX_DEPTH, &mut steps);
-        self.located(kind, range, &written, field, value)
+        self.located(kind, range, &written, field, (Some(Form::Text), value))
     }
 
     fn located(
@@ -168,7 +174,7 @@ impl<'b> Scope<'b> {
         range: Range<usize>,
         written: &str,
         field: String,
-        value: Result<Value, String>,
+        (form, value): (Option<Form>, Result<Value, String>),
     ) -> LocatedImage {
         let source = self.text.source;
         let (state, value) = match value {
@@ -185,6 +191,12 @@ impl<'b> Scope<'b> {
                 message: format!("the value of `{name}`"),
             })
             .collect();
+        let ending = |(name, range, form)| Ending { place: Place::new(source, self.text.span(range)), name, form };
+        let ends: Vec<_> = value.ends.into_iter().map(ending).collect();
+        image.slot = slot::put_together(&image, form, &ends, |name| {
+            let text = (source, self.text.base, self.text.raw);
+            self.used_elsewhere.of(name, [text], slot::words_beside_images)
+        });
         image
     }
 
@@ -271,6 +283,9 @@ impl<'b> Scope<'b> {
             if within.is_some_and(|within| span.end <= within.start || span.start >= within.end) {
                 continue;
             }
+            if element.as_literal().is_some_and(|text| !text.is_empty()) {
+                whole.ends.clear();
+            }
             match (element, within) {
                 (Element::Literal(text), None) => whole.text.push_str(text.as_str()),
                 (Element::Literal(_), Some(within)) => {
@@ -282,6 +297,9 @@ impl<'b> Scope<'b> {
                     whole.text.push_str(&value.text);
                     whole.is_variable |= value.is_variable;
                     whole.decided_by.extend(value.decided_by);
+                    if !value.text.is_empty() {
+                        whole.ends = value.ends;
+                    }
                 }
                 (Element::Interpolation(_) | Element::Directive(_), _) => {
                     return Err("a template directive (`%{ }`, `${~ }`) decides it".to_owned());
@@ -329,9 +347,21 @@ impl<'b> Scope<'b> {
         let mut value = self.value(expression, depth, steps)?;
         value.is_variable |= declared.is_variable;
         if let Some((range, _)) = self.written(expression) {
+            value.ends.extend(form_of(expression).map(|form| (name.to_owned(), range.clone(), form)));
             value.decided_by.insert(0, (name.to_owned(), range));
         }
         Ok(value)
+    }
+}
+
+/// How something is put behind an expression that comes to a text.
+fn form_of(expression: &Expression) -> Option<Form> {
+    match expression {
+        Expression::String(_) | Expression::StringTemplate(_) => Some(Form::Text),
+        Expression::Number(_) => Some(Form::Number),
+        Expression::Variable(_) | Expression::Traversal(_) => Some(Form::Expression),
+        Expression::Parenthesis(parenthesis) => form_of(parenthesis.inner()),
+        _ => None,
     }
 }
 
@@ -394,6 +424,8 @@ pub(super) fn state_of(text: &str) -> State {
 
 /// The variables and locals of a document in the JSON syntax.
 pub(super) struct JsonScope<'t> {
+    /// What the file uses for something else than images.
+    used_elsewhere: Elsewhere,
     names: Names,
     /// The value, where there is one, and whether who deploys can set it.
     declared: HashMap<String, (Option<Node<'t>>, bool)>,
@@ -405,6 +437,8 @@ pub(super) struct Filled<'t> {
     pub(super) text: String,
     is_variable: bool,
     decided_by: Vec<(String, Node<'t>)>,
+    /// Where the text ends inside of a variable that it ends with, the innermost first.
+    ends: Vec<(String, Node<'t>)>,
 }
 
 impl<'t> JsonScope<'t> {
@@ -433,7 +467,7 @@ impl<'t> JsonScope<'t> {
                 _ => {}
             }
         }
-        Self { names, declared }
+        Self { used_elsewhere: Elsewhere::default(), names, declared }
     }
 
     /// The image a text names; nothing where it is empty, null or no text.
@@ -448,7 +482,7 @@ impl<'t> JsonScope<'t> {
         match self.fill_in(&image.written) {
             Ok(filled) => {
                 image.state = place::state_of(&filled.text);
-                filled.tell(source, &mut image);
+                self.tell(filled, source, &mut image);
             }
             Err(why) => image.state = State::unresolved(why),
         }
@@ -482,6 +516,10 @@ impl<'t> JsonScope<'t> {
             whole.text.push_str(before);
             whole.text.push_str(&value.text);
             whole.is_variable |= is_variable || value.is_variable;
+            if !value.text.is_empty() {
+                whole.ends = value.ends;
+                whole.ends.push((name.to_owned(), node));
+            }
             whole.decided_by.push((name.to_owned(), node));
             whole.decided_by.extend(value.decided_by);
             rest = after;
@@ -489,8 +527,28 @@ impl<'t> JsonScope<'t> {
                 return Err(format!("it comes to a text of more than {MAX_TEXT} bytes"));
             }
         }
+        if !rest.is_empty() {
+            whole.ends.clear();
+        }
         whole.text.push_str(rest);
         Ok(whole)
+    }
+
+    /// Tells an image what took part in deciding it, and where its digest belongs.
+    pub(super) fn tell(&self, filled: Filled<'_>, source: &Arc<Source>, image: &mut LocatedImage) {
+        let place = |node: Node<'_>| Place::new(source, node.resolve().unwrap_or(node).span());
+        image.variable = filled.is_variable;
+        image.related.extend(
+            filled
+                .decided_by
+                .into_iter()
+                .map(|(name, node)| Related { place: place(node), message: format!("the value of `{name}`") }),
+        );
+        let ending = |(name, node)| Ending { place: place(node), name, form: slot::form_of(source, node) };
+        let ends: Vec<_> = filled.ends.into_iter().map(ending).collect();
+        image.slot = slot::put_together(image, Some(Form::Text), &ends, |name| {
+            self.used_elsewhere.of(name, [(source, 0, source.text())], slot::words_beside_images)
+        });
     }
 
     fn named<'n>(&self, name: &'n str) -> Result<(&'n str, Node<'t>, bool), String> {
@@ -505,17 +563,6 @@ impl<'t> JsonScope<'t> {
             }
             None => Err(format!("`{name}` is known only where it is deployed")),
         }
-    }
-}
-
-impl Filled<'_> {
-    /// Tells an image what took part in deciding it.
-    pub(super) fn tell(self, source: &Arc<Source>, image: &mut LocatedImage) {
-        image.variable = self.is_variable;
-        image.related.extend(self.decided_by.into_iter().map(|(name, node)| Related {
-            place: Place::new(source, node.resolve().unwrap_or(node).span()),
-            message: format!("the value of `{name}`"),
-        }));
     }
 }
 

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::slot::Ending;
+use super::slot::{Ending, Form};
 use crate::source::{Place, Span};
 
 /// Deepest nesting of defaults; people write two.
@@ -52,7 +52,7 @@ impl End {
             Self::Default(end) => {
                 let start = at.span.start as usize;
                 let place = Place::new(&at.source, Span::new(start, start + end));
-                (at.text() == text).then(|| Ending { place, name: name.to_owned() })
+                (at.text() == text).then(|| Ending { place, name: name.to_owned(), form: Form::Text })
             }
         }
     }
@@ -252,7 +252,7 @@ impl Expansion<'_> {
         self.result.text.push_str(&value.text);
         if !value.text.is_empty() {
             self.result.ends.clear();
-            let own = Ending { place: value.place.clone(), name: name.clone() };
+            let own = Ending { place: value.place.clone(), name: name.clone(), form: Form::Text };
             self.result.ends.extend(value.inner_ends.into_iter().chain([own]).map(End::Value));
         }
         self.took_part(name, Decided::Value(value.place));

@@ -3,6 +3,7 @@
 //! Sources: the workflow syntax and the metadata syntax of GitHub Actions; `ContainerInfo` and `ActionManager` of the
 //! runner for what it strips from an image.
 
+use super::slot::{self, Ending, Form};
 use super::{Document, Found, Kind, LocatedImage, Reader, Related, State, kubernetes};
 use crate::source::{Place, Span};
 use crate::yaml::Node;
@@ -156,7 +157,15 @@ impl<'t> Walk<'_, 't> {
             let place = Place::new(self.document.source, at.span());
             let related = Related { place, message: "this value of the matrix".to_owned() };
             let mut image = self.located(span, field, text, State::of(filled));
+            let name = expression.inside.to_owned();
+            let end = Ending { place: related.place.clone(), name, form: Form::Text };
             image.related.push(related);
+            // The text itself stands for every value.
+            let own = (values.len() == 1).then_some(Form::Text);
+            image.slot = match expression.after.trim() {
+                "" => slot::put_together(&image, own, &[end], |_| &[]),
+                _ => slot::put_together(&image, Some(Form::Text), &[], |_| &[]),
+            };
             self.found.images.push(image);
         }
     }

@@ -88,6 +88,14 @@ fn touches(writing: &Writing, place: &Place) -> bool {
     })
 }
 
+/// Whether both write the same text into the same place: then neither does anything that the other does not.
+fn writes_the_same(a: &Writing, b: &Writing) -> bool {
+    let key = |writing: &Writing| -> Vec<_> {
+        writing.edits.iter().map(|it| (it.place.source.path().to_owned(), it.place.span, it.text.clone())).collect()
+    };
+    key(a) == key(b)
+}
+
 fn is_in_file(writing: &Writing, place: &Place) -> bool {
     writing.edits.iter().any(|edit| edit.place.source.path() == place.source.path())
 }
@@ -119,7 +127,9 @@ pub(super) fn to_refuse(differences: &[Difference], writings: &[Writing]) -> BTr
     let mut refused = BTreeMap::new();
     for difference in differences {
         let suspects = suspects(difference, writings);
-        let others: Vec<_> = suspects.iter().filter(|writing| Some(writing.index) != difference.index).collect();
+        let own = writings.iter().find(|writing| Some(writing.index) == difference.index);
+        let is_own = |writing: &&&Writing| own.is_some_and(|own| writes_the_same(own, writing));
+        let others: Vec<_> = suspects.iter().filter(|writing| !is_own(writing)).collect();
         match difference.index.filter(|index| asked.contains(index)) {
             Some(index) if others.is_empty() => drop(refused.insert(index, difference.why.clone())),
             _ => {

@@ -198,3 +198,18 @@ fn kustomizations() {
 fn overlays() {
     check_all(cases::OVERLAYS);
 }
+
+#[test]
+fn hcl_and_templates() {
+    check_all(cases::HCL);
+}
+
+#[test]
+fn pipelines() {
+    check_all(cases::PIPELINES);
+}
+
+#[test]
+fn other_kinds() {
+    check_all(cases::OTHERS);
+}

@@ -211,7 +211,7 @@ impl<'a> Locator<'a> {
             let slot = self.slot(source, node.span(), text, &field, State::of(image));
             let image = &mut self.slots.get_mut(slot)?.image;
             image.variable = true;
-            variables::place_digest(image, &found, |name| self.variables.is_used_elsewhere(name));
+            variables::place_digest(image, &found, |name| self.variables.uses(name));
             return Some(slot);
         };
         let mut span = node.span();
@@ -244,7 +244,7 @@ impl<'a> Locator<'a> {
         let index = self.slot(source, span, text, field, State::Local);
         if let Some(slot) = self.slots.get_mut(index) {
             let found = self.variables.interpolate(text);
-            variables::fill_in(&mut slot.image, found, |name| self.variables.is_used_elsewhere(name));
+            variables::fill_in(&mut slot.image, found, |name| self.variables.uses(name));
         }
         index
     }

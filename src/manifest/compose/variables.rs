@@ -1,7 +1,6 @@
 //! The variables of a project: what an image text becomes with the `.env` file beside the manifest.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ pub(super) struct Variables<'a> {
     document: &'a Document<'a>,
     env: OnceCell<Rc<EnvFile>>,
     /// Those that the file uses for something else than images.
-    used_elsewhere: OnceCell<HashSet<&'a str>>,
+    used_elsewhere: slot::Elsewhere,
 }
 
 thread_local! {
@@ -42,7 +41,7 @@ fn parse(source: &Arc<Source>) -> Rc<EnvFile> {
 
 impl<'a> Variables<'a> {
     pub(super) fn new(document: &'a Document<'a>) -> Self {
-        Self { document, env: OnceCell::new(), used_elsewhere: OnceCell::new() }
+        Self { document, env: OnceCell::new(), used_elsewhere: slot::Elsewhere::default() }
     }
 
     /// A decoded text with its variables replaced.
@@ -50,9 +49,10 @@ impl<'a> Variables<'a> {
         interpolate(text, &|name| self.get(name))
     }
 
-    /// Whether the file uses a variable for something else than images.
-    pub(super) fn is_used_elsewhere(&self, name: &str) -> bool {
-        self.used_elsewhere.get_or_init(|| slot::used_beside_images(self.document.source.text())).contains(name)
+    /// Where the file uses a variable for something else than images.
+    pub(super) fn uses(&self, name: &str) -> &[Place] {
+        let source = self.document.source;
+        self.used_elsewhere.of(name, [(source, 0, source.text())], slot::variables_beside_images)
     }
 
     fn get(&self, name: &str) -> Result<Option<Value>, String> {
@@ -68,10 +68,10 @@ impl<'a> Variables<'a> {
 }
 
 /// Tells an image what its text comes to, the lines that decided it, and where its digest belongs.
-pub(super) fn fill_in(
+pub(super) fn fill_in<'u>(
     image: &mut LocatedImage,
     found: Result<Interpolated, Undecided>,
-    is_used_elsewhere: impl Fn(&str) -> bool,
+    uses: impl Fn(&str) -> &'u [Place],
 ) {
     image.variable = true;
     match found {
@@ -82,17 +82,17 @@ pub(super) fn fill_in(
         Ok(found) => {
             image.state = State::of(&found.text);
             image.variable = !found.variables.is_empty();
-            place_digest(image, &found, is_used_elsewhere);
+            place_digest(image, &found, uses);
         }
         Err(why) => image.state = State::unresolved(why.to_string()),
     }
 }
 
 /// Tells an image that ends as a text does which lines decided it, and where its digest belongs.
-pub(super) fn place_digest(image: &mut LocatedImage, found: &Interpolated, is_used_elsewhere: impl Fn(&str) -> bool) {
+pub(super) fn place_digest<'u>(image: &mut LocatedImage, found: &Interpolated, uses: impl Fn(&str) -> &'u [Place]) {
     image.related = related(found);
     let ends: Vec<_> = found.ends.iter().filter_map(|end| end.at(&image.place, &image.written, "")).collect();
-    image.slot = slot::put_together(image, &ends, is_used_elsewhere);
+    image.slot = slot::put_together(image, Some(slot::Form::Text), &ends, uses);
 }
 
 /// The lines of env files that took part, each once.

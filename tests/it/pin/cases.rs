@@ -561,3 +561,253 @@ images: [{name: '(app|web)', newTag: '1'}]
         ],
     ),
 ];
+
+pub(super) const HCL: &[Case] = &[
+    (
+        "nomad jobs",
+        "=== web.nomad
+variable \"app\" { default = \"app:1«@{app}»\" }
+variable \"tag\" {
+  type    = string
+  default = \"2\"
+}
+variable \"one\" { default = «3→\"3@{side}\"» }
+locals {
+  db  = \"r.io/db:${local.v}\"
+  v   = \"4.1«@{db}»\"
+  old = \"web:1@«{old}→{web}»\"
+}
+job \"j\" {
+  group \"g\" {
+    task \"a\" {
+      driver = \"docker\"
+      config { image = var.app }
+    }
+    task \"b\" {
+      driver = \"docker\"
+      config { image = \"docker://web:${var.tag}«@{web}»\" }
+      env { VERSION = var.tag }
+    }
+    task \"c\" {
+      driver = \"docker\"
+      config { image = local.db }
+    }
+    task \"d\" {
+      driver = \"docker\"
+      config { image = local.old }
+    }
+    task \"e\" {
+      driver = \"docker\"
+      config { image = \"side:${var.one}\" }
+    }
+    task \"f\" {
+      driver = \"docker\"
+      config { image = \"app:9«@{app}»\" } # literal
+    }
+  }
+}
+",
+        &[],
+    ),
+    (
+        "a variable of two images",
+        "=== web.nomad
+variable \"image\" { default = \"app:1\" }
+job \"j\" {
+  group \"g\" {
+    task \"a\" {
+      driver = \"docker\"
+      config { image = «var.image→\"${var.image}@{app}\"» }
+    }
+    task \"b\" {
+      driver = \"docker\"
+      config { image = \"${var.image}-slim«@{app}»\" }
+    }
+  }
+}
+",
+        &[],
+    ),
+    (
+        "terraform",
+        "=== main.tf
+variable \"tag\" {
+  default = \"2«@{web}»\"
+}
+locals { side = { image = \"side:1«@{side}»\" } }
+resource \"docker_container\" \"a\" { image = \"app:1«@{app}»\" }
+resource \"aws_ecs_task_definition\" \"t\" {
+  container_definitions = jsonencode([{ image = \"web:${var.tag}\" }, { image = local.side.image }])
+}
+resource \"aws_ecs_task_definition\" \"u\" {
+  container_definitions = <<EOT
+[{\"image\": \"db:7«@{db}»\"}, {\"image\": \"r.io/web:${var.tag}\"}]
+EOT
+}
+resource \"kubectl_manifest\" \"m\" {
+  yaml_body = <<-YAML
+    spec:
+      containers:
+      - image: app:2«@{app}»
+  YAML
+}
+module \"m\" { image = \"ghcr.io/org/db:1@«{old}→{db}»\" }
+=== main.tf.json
+{\"variable\": {\"tag\": {\"default\": \"1«@{app}»\"}, \"n\": {\"default\": «2→\"2@{db}\"»}}, \"resource\": {\"docker_container\": {\"a\": {\"image\": \"app:${var.tag}\"}, \"b\": {\"image\": \"db:${var.n}\"}}}}
+",
+        &[],
+    ),
+    (
+        "bake files",
+        "=== docker-bake.hcl
+variable \"TAG\" { default = \"3.20\" }
+variable \"BASE\" { default = \"docker-image://web:1«@{web}»\" }
+SIDE = \"2«@{side}»\"
+target \"app\" {
+  tags = [\"org/app:${TAG}\"]
+  contexts = {
+    a = \"docker-image://app:${TAG}«@{app}»\"
+    b = BASE
+    c = \"docker-image://db:1«@{db}»\"
+    d = \"docker-image://side:${SIDE}\"
+  }
+}
+=== docker-bake.json
+{\"target\": {\"app\": {\"contexts\": {\"base\": \"docker-image://app:1«@{app}»\"}}}}
+",
+        &[],
+    ),
+    (
+        "cloudformation",
+        "=== template.yaml
+Parameters:
+  Tag: {Type: String, Default: '1.2«@{web}»'}
+  Image: {Type: String, Default: db:1«@{db}»}
+  Version: {Type: String, Default: 3}
+Resources:
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+      - Image: app:1«@{app}»
+      - Image: !Sub 'r.io/web:${Tag}'
+      - Image: !Ref Image
+      - {Image: {'Fn::Join': [':', [side, '2«@{side}»']]}}
+      - Image: !Sub ['app:${V}«@{app}»', {V: !Ref Version}]
+      - Image: !If [C, 'db:2«@{db}»', {Ref: 'AWS::NoValue'}]
+      Tags: [{Key: version, Value: !Ref Version}]
+=== t.json
+{\"AWSTemplateFormatVersion\": \"x\", \"Parameters\": {\"T\": {\"Default\": «7→\"7@{app}\"»}},
+\"Resources\": {\"F\": {\"Type\": \"AWS::Lambda::Function\", \"Properties\": {\"Code\": {\"ImageUri\": {\"Fn::Sub\": \"app:${T}\"}}}}}}
+",
+        &[],
+    ),
+];
+
+pub(super) const PIPELINES: &[Case] = &[
+    (
+        "gitlab",
+        "=== .gitlab-ci.yml
+variables:
+  TAG: 7«@{app}»
+  IMAGE: {value: 'web:1«@{web}»'}
+  VERSION: '2'
+  DB: db:$VERSION
+image: app:$TAG
+a:
+  image: $IMAGE
+  script: x
+b:
+  image: {name: '${DB}«@{db}»'}
+  script: echo $VERSION $DB
+c:
+  variables: {VERSION: '3'}
+  image: side:$VERSION«@{side}»
+  services: [db:1«@{db}», {name: 'web:2@«{old}→{web}»'}]
+  script: x
+",
+        &[],
+    ),
+    (
+        "github workflows",
+        "=== .github/workflows/a.yml
+on: push
+jobs:
+  a:
+    strategy:
+      matrix:
+        image: [app:1«@{app}», '', &w 'web:2«@{web}»']
+        db: [1, 2]
+        side: [7«@{side}»]
+        include: [{image: db«@{db}»}]
+    container: ${{ matrix.image }}
+    services:
+      d: {image: 'db:${{ matrix.db }}'}
+      s: {image: 'side:${{ matrix.side }}'}
+      o: {image: 'app:${{ matrix.db }}-slim«@{app}»'}
+    steps:
+    - uses: docker://web:1«@{web}»
+    - uses: 'DOCKER://  db:2«@{db}» '
+    - uses: docker://side:1@«{old}→{side}»
+  b:
+    container: {image: app:3«@{app}»}
+",
+        &[
+            "jobs.a.services.d.image: writing its digest would change another image",
+            "jobs.a.services.d.image: writing its digest would change another image",
+        ],
+    ),
+    (
+        "other pipelines",
+        "=== azure-pipelines.yml
+resources: {containers: [{container: c, image: 'app:1«@{app}»'}]}
+container: web:1«@{web}»
+jobs:
+- container: c
+=== .woodpecker.yml
+steps: [{name: a, image: side:1«@{side}»}]
+=== bitbucket-pipelines.yml
+image: {name: app:1«@{app}»}
+pipelines: {default: [{step: {image: app:2«@{app}»}}]}
+",
+        &[],
+    ),
+];
+
+pub(super) const OTHERS: &[Case] = &[(
+    "units, objects, task definitions",
+    "=== a.container
+# é
+[Container]
+Image = docker://app:1«@{app}»
+Environment=A=1
+=== b.container
+[Container]
+Image=\"web:1«@{web}»\"
+=== pod.yaml
+apiVersion: v1
+kind: Pod
+x: &i db:1«@{db}»
+spec:
+  initContainers: [{image: *i}]
+  containers:
+  - image: \"side:1«@{side}»\"   # why
+    name: x
+  volumes: [{name: v, image: {reference: 'app:7«@{app}»'}}]
+=== task.json
+{\"containerDefinitions\": [{\"image\":\"app:1«@{app}»\"}, {\"image\": \"we\\u0062:1«@{web}»\"}]}
+=== devcontainer.json
+{
+  // the image
+  \"image\": \"db:1«@{db}»\", /* x */
+}
+=== job.json
+{\"TaskGroups\": [{\"Tasks\": [{\"Driver\": \"docker\", \"Config\": {\"image\": \"docker://side:1«@{side}»\"}}]}]}
+=== chart/templates/a.yaml
+{{ if .Values.x }}
+      - image: app:1«@{app}» # why
+      - image: {{ .Values.image }}
+{{ end }}
+",
+    &[],
+)];

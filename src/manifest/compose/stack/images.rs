@@ -97,7 +97,7 @@ fn of_context(name: &str, context: &merge::Context<'_>, loader: &Loader<'_>) -> 
     let state = State::of(value.strip_prefix(DOCKER_IMAGE)?);
     let mut image = located(&context.value.place, field, &written.written, state);
     image.variable = true;
-    variables::place_digest(&mut image, &found, |name| loader.is_used_elsewhere(name));
+    variables::place_digest(&mut image, &found, |name| loader.uses(name));
     Some(image)
 }
 
@@ -120,7 +120,7 @@ fn text(value: &Value, field: String, skip: usize, loader: &Loader<'_>) -> Locat
         return located(&place, field, written, State::of(written));
     }
     let mut image = located(&place, field, written, State::Local);
-    variables::fill_in(&mut image, text.environment.decide(written), |name| loader.is_used_elsewhere(name));
+    variables::fill_in(&mut image, text.environment.decide(written), |name| loader.uses(name));
     image
 }
 

@@ -1,6 +1,5 @@
 //! From files to the services of a project: documents merged in order, `include` followed.
 
-use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,7 +52,7 @@ pub(super) struct Loader<'a> {
     pub(super) cycles: HashSet<(usize, Rc<str>)>,
     /// Every file that was read, and the variables that they use for something else than images.
     sources: Vec<Arc<Source>>,
-    used_elsewhere: OnceCell<HashSet<String>>,
+    used_elsewhere: slot::Elsewhere,
 }
 
 impl<'a> Loader<'a> {
@@ -70,7 +69,7 @@ impl<'a> Loader<'a> {
             bases: HashMap::new(),
             cycles: HashSet::new(),
             sources: Vec::new(),
-            used_elsewhere: OnceCell::new(),
+            used_elsewhere: slot::Elsewhere::default(),
         }
     }
 
@@ -78,13 +77,10 @@ impl<'a> Loader<'a> {
         self.problems.push(Unreadable { place: place.clone(), message: message.into(), help: None });
     }
 
-    /// Whether a file uses a variable for something else than images. To be asked when all files were read.
-    pub(super) fn is_used_elsewhere(&self, name: &str) -> bool {
-        let used = || {
-            let names = self.sources.iter().flat_map(|source| slot::used_beside_images(source.text()));
-            names.map(str::to_owned).collect()
-        };
-        self.used_elsewhere.get_or_init(used).contains(name)
+    /// Where the files use a variable for something else than images. To be asked when all were read.
+    pub(super) fn uses(&self, name: &str) -> &[Place] {
+        let files = self.sources.iter().map(|source| (source, 0, source.text()));
+        self.used_elsewhere.of(name, files, slot::variables_beside_images)
     }
 
     /// Counts values against the bound; whether there is room for them.
