@@ -207,7 +207,7 @@ struct Value<'t> {
     ends: Vec<(String, Node<'t>)>,
 }
 
-impl<'t> Value<'t> {
+impl Value<'_> {
     /// Adds what another value comes to.
     fn extend(&mut self, other: Self) {
         self.text.push_str(&other.text);

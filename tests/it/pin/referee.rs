@@ -1,6 +1,7 @@
 //! What the real programs deploy of a tree, next to what this program says of it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::process::Command;
 
 use digest_gate::gate::{Deployed, Whole};
@@ -10,6 +11,11 @@ use digest_gate::yaml;
 
 use super::Tree;
 use crate::program::has_referee;
+
+/// An option with each of its values.
+fn each<'v>(option: &'v str, values: &'v [String]) -> impl Iterator<Item = &'v str> {
+    values.iter().flat_map(move |value| [option, value])
+}
 
 /// Which programs are there.
 pub(super) struct Referees {
@@ -32,7 +38,7 @@ impl Referees {
             let of_whole = images.iter().filter(|deployed| *deployed.whole == *whole && !deployed.image.built);
             let ours: BTreeSet<_> = of_whole.filter_map(|it| it.image.effective().map(str::to_owned)).collect();
             if ours != theirs {
-                wrong += &format!("{whole:?} is said to deploy {ours:#?}\nand deploys {theirs:#?}\n");
+                writeln!(wrong, "{whole:?} is said to deploy {ours:#?}\nand deploys {theirs:#?}").unwrap();
             }
         }
         wrong
@@ -44,10 +50,9 @@ impl Referees {
         let mut command = match whole {
             Whole::Stack { files, env_files, profiles } if self.compose => {
                 let mut command = Command::new("docker-compose");
-                files.iter().for_each(|file| drop(command.args(["-f", file])));
-                env_files.iter().for_each(|file| drop(command.args(["--env-file", file])));
                 let all = vec!["*".to_owned()];
-                profiles.as_ref().unwrap_or(&all).iter().for_each(|name| drop(command.args(["--profile", name])));
+                command.args(each("-f", files)).args(each("--env-file", env_files));
+                command.args(each("--profile", profiles.as_ref().unwrap_or(&all)));
                 command.args(["config", "--images"]);
                 command
             }
@@ -58,8 +63,7 @@ impl Referees {
             }
             Whole::Chart { folder, values } if self.helm => {
                 let mut command = Command::new("helm");
-                command.args(["template", "rel", folder]);
-                values.iter().for_each(|file| drop(command.args(["-f", file])));
+                command.args(["template", "rel", folder]).args(each("-f", values));
                 command
             }
             _ => return None,

@@ -55,9 +55,9 @@ pub(super) struct Entry<'t> {
 
 impl<'t> Entry<'t> {
     pub(super) fn new(node: Node<'t>, place: Place) -> Outcome<Self> {
+        const TAG: &str = "(:[a-zA-Z0-9_.{}-]*)?";
         let entry = ImageEntry::of(node);
         let slot = Rc::new(kustomize::slot_of(&place.source, node));
-        const TAG: &str = "(:[a-zA-Z0-9_.{}-]*)?";
         let make = |digest: &str| {
             let pattern = expression(&format!("^{}{TAG}(@{digest}:[a-zA-Z0-9_.{{}}-]*)?$", entry.name));
             pattern.ok_or_else(|| undecided(&place, &format!("the image name `{}` cannot be judged", entry.name)))
