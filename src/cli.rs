@@ -66,6 +66,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         moving: Moving,
         #[command(flatten)]
+        proposing: Proposing,
+        #[command(flatten)]
         asking: Asking,
         #[command(flatten)]
         common: Common,
@@ -76,6 +78,8 @@ pub(crate) enum Command {
         input: Input,
         #[command(flatten)]
         moving: Moving,
+        #[command(flatten)]
+        proposing: Proposing,
         #[command(flatten)]
         waiting: Waiting,
         #[command(flatten)]
@@ -180,6 +184,18 @@ impl Moving {
         let ignored = policy.refresh.ignored.clone();
         Ok(Selection { images, services: self.services.clone(), ignored, held: Vec::new() })
     }
+}
+
+/// The pull request that moves digests.
+#[derive(Args)]
+pub(crate) struct Proposing {
+    /// Open a pull request, update the one that is open, or close it where nothing moves, in GITHUB_REPOSITORY with the
+    /// token in GITHUB_TOKEN or GH_TOKEN; no file here is changed
+    #[arg(long, conflicts_with = "write")]
+    pub(crate) pull_request: bool,
+    /// Why: a CVE, a POA&M number, the occasion. Title and commit message carry it
+    #[arg(long, value_name = "TEXT", requires = "pull_request")]
+    pub(crate) reason: Option<String>,
 }
 
 /// How old a digest must be before it is taken.
@@ -345,9 +361,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match cli.command {
         Command::Check { input, evidence, common } => command::check::run(&input, &common, evidence.as_deref()),
         Command::Images { input, common, all } => command::images::run(&input, &common, all),
-        Command::Pin { input, moving, asking, common } => command::pin::run(&input, &common, &moving, &asking),
-        Command::Refresh { input, moving, waiting, asking, common } => {
-            command::refresh::run(&input, &common, &moving, &asking, &waiting)
+        Command::Pin { input, moving, proposing, asking, common } => {
+            command::pin::run(&input, &common, &moving, &proposing, &asking)
+        }
+        Command::Refresh { input, moving, proposing, waiting, asking, common } => {
+            command::refresh::run(&input, &common, &moving, &proposing, &asking, &waiting)
         }
         Command::Verify { input, scanning, evidence, asking, common } => {
             command::verify::run(&input, &common, &asking, &scanning, evidence.as_deref())

@@ -11,6 +11,7 @@ pub(crate) mod images;
 pub(crate) mod init;
 mod moves;
 pub(crate) mod pin;
+mod pull_request;
 pub(crate) mod refresh;
 mod registries;
 pub(crate) mod rollback;

@@ -7,11 +7,12 @@ mod choose;
 mod plan;
 mod prove;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::edit::Changed;
 use crate::gate::Deployed;
+use crate::manifest::State;
 use crate::source::Source;
 
 pub use choose::{Ages, Choice, Chosen, Dates, Missed, Selection, pin, refresh};
@@ -45,6 +46,18 @@ impl Moves {
     /// The images with what becomes of them.
     pub fn each(&self) -> impl Iterator<Item = (&Deployed, &Choice)> {
         self.images.iter().zip(&self.choices)
+    }
+
+    /// The distinct images that are deployed once this is carried out, sorted; those alone that can be decided.
+    #[must_use]
+    pub fn deployed_after(&self) -> Vec<String> {
+        let after = |(deployed, choice): (&Deployed, &Choice)| match (choice, deployed.image.reference()) {
+            _ if deployed.image.state == State::Local => None,
+            (Choice::Move(chosen), Some(reference)) => Some(prove::moved(reference, &chosen.wanted())),
+            _ => deployed.image.effective().map(str::to_owned),
+        };
+        let after: BTreeSet<_> = self.each().filter_map(after).collect();
+        after.into_iter().collect()
     }
 
     /// Settles what was chosen; what cannot be written is among what was missed.

@@ -36,7 +36,7 @@ pub use hold::{Hold, Holds};
 pub use nearest::suggest;
 pub use pattern::{CONVENTIONAL, Pattern, Repositories};
 pub use raw::MAX_CONFIGURATION;
-pub use refresh::{Refresh, RegistryHost, days};
+pub use refresh::{Refresh, RegistryHost, branch, days};
 pub use scan::{Scan, named_gate};
 pub use schema::schema;
 pub use signatures::{Key, Provenance, Requirement, Signer};

@@ -221,7 +221,7 @@ fn about_vulnerabilities(finding: &Finding) -> String {
 }
 
 /// `1 error`, `2 errors`.
-fn counted(number: usize, noun: &str) -> String {
+pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -1,5 +1,10 @@
 //! `action`: what the container runs. Options come from the inputs, the outcome goes to annotations, the summary,
-//! the outputs and a check run; the exit status is the verdict.
+//! the outputs and to GitHub; the exit status is the verdict.
+
+mod judged;
+mod moved;
+mod post;
+mod suggest;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -7,42 +12,67 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::setup::{Asked, Setup, Wishes};
-use crate::cli::{CLEAN, FAILED, FINDINGS, all_threads};
-use crate::finding::Report;
-use crate::gate::{Deployed, Judged};
-use crate::github::{self, Client, Event, Outcome};
-use crate::manifest::{LocatedImage, State};
+use crate::cli::{FAILED, all_threads};
 use crate::policy::{Environment, PRODUCTION, Pattern, PolicyErrors};
-use crate::report::check_run::{self, CheckRunOutput};
-use crate::report::{self, Style, annotations, step_summary};
+use crate::report::proposal::Purpose;
+use crate::report::{annotations, check_run};
 use crate::runner::Runner;
 use crate::source::{Place, Source, Span};
 
-const CHECK_NAME: &str = "digest-gate report";
+/// What the input `command` names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Check,
+    Verify,
+    Images,
+    Move(Purpose),
+}
 
-/// Judges the workspace of a workflow run.
+const COMMANDS: &[(&str, Command)] = &[
+    ("check", Command::Check),
+    ("verify", Command::Verify),
+    ("images", Command::Images),
+    ("pin", Command::Move(Purpose::Pin)),
+    ("refresh", Command::Move(Purpose::Refresh)),
+];
+
+/// An input that turns something on.
+const SWITCH: &[(&str, bool)] = &[("off", false), ("on", true)];
+
+/// Runs in the workspace of a workflow run.
 pub(crate) fn run() -> anyhow::Result<u8> {
-    let runner = Runner::new(std::env::vars_os().filter_map(|(name, value)| {
-        // Nothing the action reads is anything but text.
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    }));
-    match judge(&runner) {
-        Ok(judged) => publish(&runner, &judged),
+    let runner = Runner::new(crate::cli::variables());
+    match dispatch(&runner) {
+        Ok(status) => Ok(status),
         Err(error) => fail(&runner, &error),
     }
 }
 
-fn judge(runner: &Runner) -> anyhow::Result<Judged> {
-    let command = runner.input("command").unwrap_or("check");
-    if command != "check" {
-        bail!("the input `command` is `{command}`: the action knows `check`");
+fn dispatch(runner: &Runner) -> anyhow::Result<u8> {
+    match one_of(runner, "command", COMMANDS)? {
+        Command::Move(purpose) => moved::run(runner, purpose),
+        command => judged::run(runner, command),
     }
-    if let Some(mode) = runner.input("check-run")
-        && !["auto", "on", "off"].contains(&mode)
-    {
-        bail!("the input `check-run` is `{mode}`: write `auto`, `on` or `off`");
+}
+
+/// The meaning of an input that takes one of some words; the first of them where it is not given.
+fn one_of<T: Copy>(runner: &Runner, input: &str, words: &[(&str, T)]) -> anyhow::Result<T> {
+    let given = runner.input(input);
+    let found = words.iter().find(|(word, _)| given.is_none_or(|given| given == *word));
+    let known = || words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let wrong = || format!("the input `{input}` is `{}`: write one of {}", given.unwrap_or_default(), known());
+    found.map(|(_, meaning)| *meaning).with_context(wrong)
+}
+
+fn workspace(runner: &Runner) -> anyhow::Result<PathBuf> {
+    match runner.workspace() {
+        Some(folder) => Ok(folder),
+        None => std::env::current_dir().context("cannot tell the workspace"),
     }
-    let workspace = workspace(runner)?;
+}
+
+/// The policy, and where the manifests are.
+fn setup(runner: &Runner) -> anyhow::Result<Setup> {
     let wishes = Wishes {
         config: runner.input("config").map(Path::new),
         policy_file: runner.input("policy-file").map(Path::new),
@@ -51,23 +81,19 @@ fn judge(runner: &Runner) -> anyhow::Result<Judged> {
         threads: all_threads(),
         keep_images: true,
     };
-    let setup = Setup::at(&workspace, &wishes)?;
+    Setup::at(&workspace(runner)?, &wishes)
+}
+
+/// The manifests that the workflow asks for.
+fn asked<'s>(runner: &Runner, setup: &'s Setup) -> anyhow::Result<Asked<'s>> {
     let patterns = runner.lines("manifests");
     if patterns.is_empty() {
-        return setup.judge_environments(runner.input("environment"));
+        return setup.environments(runner.input("environment"));
     }
     if runner.input("environment").is_some() {
         bail!("the inputs `manifests` and `environment` exclude each other: name what is judged in one of them");
     }
-    let named = Asked::Environments(vec![Cow::Owned(named(runner, &patterns)?)]);
-    setup.judge_asked(&named)
-}
-
-fn workspace(runner: &Runner) -> anyhow::Result<PathBuf> {
-    match runner.workspace() {
-        Some(folder) => Ok(folder),
-        None => std::env::current_dir().context("cannot tell the workspace"),
-    }
+    Ok(Asked::Environments(vec![Cow::Owned(named(runner, &patterns)?)]))
 }
 
 /// The manifests that the workflow names. A pattern that matches nothing is a finding at the workflow.
@@ -79,78 +105,7 @@ fn named(runner: &Runner, patterns: &[&str]) -> anyhow::Result<Environment> {
     Ok(Environment::of_patterns(PRODUCTION, manifests))
 }
 
-fn publish(runner: &Runner, judged: &Judged) -> anyhow::Result<u8> {
-    let report = &judged.report;
-    let style = Style::default();
-    super::print(&annotations::check(report, &style))?;
-    runner.add_summary(&step_summary::page(report, step_summary::MAX_BYTES)).context("cannot write the summary")?;
-    for (input, format) in [("sarif-file", "sarif"), ("json-file", "json")] {
-        if let (Some(file), Some(check)) = (runner.input(input), report::find(format).and_then(|it| it.check)) {
-            super::emit(&check(report, &style), Some(&workspace(runner)?.join(file)))?;
-        }
-    }
-    runner.set_outputs(&outputs(runner, judged)).context("cannot write the outputs")?;
-    post(runner, &check_run::output(report), report.fails())?;
-    Ok(if report.fails() { FINDINGS } else { CLEAN })
-}
-
-/// The outputs of `action.yml`.
-fn outputs(runner: &Runner, judged: &Judged) -> Vec<(&'static str, String)> {
-    let Report { findings, counts, .. } = &judged.report;
-    let errors = judged.report.count(crate::finding::Severity::Error);
-    vec![
-        ("result", judged.report.result().to_owned()),
-        ("images", counts.images.to_string()),
-        ("unpinned", (counts.images - counts.pinned).to_string()),
-        ("findings", findings.len().to_string()),
-        ("errors", errors.to_string()),
-        ("unchecked", counts.unchecked.to_string()),
-        ("images-json", images_json(&judged.images)),
-        ("report", runner.input("json-file").unwrap_or_default().to_owned()),
-    ]
-}
-
-/// The distinct images that are deployed, as a JSON list.
-fn images_json(images: &[Deployed]) -> String {
-    let images = images.iter().map(|deployed| &deployed.image);
-    let mut distinct: Vec<_> =
-        images.filter(|image| image.state != State::Local).filter_map(LocatedImage::effective).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    serde_json::Value::from(distinct).to_string()
-}
-
-/// Posts the check run, where the inputs and the token allow it. Whatever becomes of it, the verdict stands.
-fn post(runner: &Runner, output: &CheckRunOutput, failed: bool) -> anyhow::Result<()> {
-    let mode = runner.input("check-run").unwrap_or("auto");
-    let Some(token) = runner.input("token").filter(|_| mode != "off") else { return Ok(()) };
-    let name = runner.input("check-name").unwrap_or(CHECK_NAME);
-    let outcome = connect(runner, token).map(|(client, event)| github::publish(&client, &event, name, output, failed));
-    let text = match outcome {
-        Ok(Outcome::Posted { .. }) => return Ok(()),
-        Ok(Outcome::ReadOnly { .. }) if mode == "auto" => {
-            "the token may not write check runs, so this step's annotations and summary are the report; to post one, \
-             give the job `checks: write` (pull requests from forks and from Dependabot cannot have it)"
-                .to_owned()
-        }
-        Ok(Outcome::ReadOnly { status }) => {
-            format!(
-                "the input `check-run` is `on`, and the token may not write check runs (status {status}): give the job `checks: write`"
-            )
-        }
-        Ok(Outcome::Failed { message }) => format!("the check run could not be posted: {message}; the verdict stands"),
-        Err(error) => format!("the check run could not be posted: {error:#}; the verdict stands"),
-    };
-    super::print(&annotations::notice(&text)).map(|_| ())
-}
-
-fn connect(runner: &Runner, token: &str) -> anyhow::Result<(Client, Event)> {
-    let event = Event::read(runner.variables())?;
-    let client = Client::new(&event.api_url, token, runner.variables())?;
-    Ok((client, event))
-}
-
-/// Says everywhere that it could not be judged.
+/// Says everywhere that it could not be done.
 fn fail(runner: &Runner, error: &anyhow::Error) -> anyhow::Result<u8> {
     let places = error.downcast_ref::<PolicyErrors>().and_then(|errors| errors.0.first()).map(|error| &error.place);
     let place = places.map(|place| (place.source.path(), place.start().line));
@@ -159,6 +114,8 @@ fn fail(runner: &Runner, error: &anyhow::Error) -> anyhow::Result<u8> {
     let output = check_run::could_not_judge(&text);
     runner.add_summary(&format!("{}\n", output.summary)).context("cannot write the summary")?;
     runner.set_outputs(&[("result", "error".to_owned())]).context("cannot write the outputs")?;
-    post(runner, &output, true)?;
+    if matches!(one_of(runner, "command", COMMANDS), Ok(Command::Check | Command::Verify) | Err(_)) {
+        post::failure(runner, &output)?;
+    }
     Ok(FAILED)
 }

@@ -70,24 +70,44 @@ pub(crate) fn finish(
     if write {
         self::write(setup, asked, moves)?;
     }
-    match common.format.as_str() {
-        "human" => {
-            let shown = if write { String::new() } else { diff::unified(&moves.changed) };
-            super::emit(&shown, common.output.as_deref())?;
-            tell(moves, common, write);
-        }
-        "json" => super::emit(&report::json(moves, write), common.output.as_deref())?,
-        "markdown" => super::emit(&report::table(moves), common.output.as_deref())?,
-        other => bail!("digests that move have no format `{other}`: use human, json or markdown"),
-    }
+    show(common, moves, if write { Ending::Written } else { Ending::Planned })?;
     Ok(if is_left_undone(moves, grave) { FINDINGS } else { CLEAN })
 }
 
-fn tell(moves: &Moves, common: &Common, write: bool) {
+/// What is done with digests that move.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Planned,
+    Written,
+    Proposed,
+}
+
+/// Prints what moves.
+pub(crate) fn show(common: &Common, moves: &Moves, ending: Ending) -> anyhow::Result<()> {
+    let is_written = ending == Ending::Written;
+    match common.format.as_str() {
+        "human" => {
+            let shown = if is_written { String::new() } else { diff::unified(&moves.changed) };
+            super::emit(&shown, common.output.as_deref())?;
+            tell(moves, common, ending);
+            Ok(())
+        }
+        "json" => super::emit(&report::json(moves, is_written), common.output.as_deref()),
+        "markdown" => super::emit(&report::table(moves), common.output.as_deref()),
+        other => bail!("digests that move have no format `{other}`: use human, json or markdown"),
+    }
+}
+
+fn tell(moves: &Moves, common: &Common, ending: Ending) {
     if !common.quiet {
         super::whisper(&report::lines(moves));
-        let verb = if write { "written" } else { "would be written" };
-        let hint = if write || moves.changed.is_empty() { "" } else { "; `--write` writes them" };
+        let verb = match ending {
+            Ending::Planned => "would be written",
+            Ending::Written => "written",
+            Ending::Proposed => "proposed",
+        };
+        let hint = ending == Ending::Planned && !moves.changed.is_empty();
+        let hint = if hint { "; `--write` writes them" } else { "" };
         super::whisper(&format!("{}{hint}\n", report::summary(moves, verb)));
     }
 }

@@ -6,20 +6,23 @@ use jiff::{SignedDuration, Timestamp};
 use super::first_seen::FirstSeen;
 use super::holds::HoldFile;
 use super::setup::Setup;
-use super::{moves, registries, tell_unread};
-use crate::cli::{Asking, Common, Input, Moving, Waiting};
+use super::{moves, pull_request, registries, tell_unread};
+use crate::cli::{Asking, CLEAN, Common, Input, Moving, Proposing, Waiting};
 use crate::gate;
 use crate::pin::{self, Ages, Dates, Selection};
 use crate::policy::{self, Policy};
+use crate::report::proposal::Purpose;
 
 /// Asks what the tags serve now, and shows or writes the digests that have moved.
 pub(crate) fn run(
     input: &Input,
     common: &Common,
     moving: &Moving,
+    proposing: &Proposing,
     asking: &Asking,
     waiting: &Waiting,
 ) -> anyhow::Result<u8> {
+    let place = proposing.place()?;
     let setup = Setup::new(common, true)?;
     let asked = setup.asked(input)?;
     let held = HoldFile::read(&setup)?.counting(setup.today());
@@ -31,8 +34,14 @@ pub(crate) fn run(
     let unread = tell_unread(&collected);
     let choices = pin::refresh(&collected.images, &selection, &mut ages, &*registries);
     let moves = moves::settle(&setup, &asked, collected.images, choices)?;
-    let status =
-        moves::finish(&setup, &asked, common, &moves, moving.write, |missed| moves::blocks_refresh(&setup, missed))?;
+    let grave = |missed: &_| moves::blocks_refresh(&setup, missed);
+    let status = match &place {
+        Some(place) => {
+            let ask = proposing.ask(Purpose::Refresh, pull_request::part(input, moving), unread == CLEAN);
+            pull_request::finish(place, &setup, common, &moves, &ask, grave)?
+        }
+        None => moves::finish(&setup, &asked, common, &moves, moving.write, grave)?,
+    };
     if let (Some(seen), Some(dates)) = (seen, ages.first_seen) {
         seen.write(dates)?;
     }

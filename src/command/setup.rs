@@ -99,11 +99,6 @@ impl Setup {
         Ok(collected)
     }
 
-    /// Judges the environments of the configuration, or the one that is named; without any the conventional names.
-    pub(crate) fn judge_environments(&self, name: Option<&str>) -> anyhow::Result<Judged> {
-        self.judge_asked(&self.environments(name)?)
-    }
-
     /// Which manifests the user asks for.
     pub(crate) fn asked<'s>(&'s self, input: &Input) -> anyhow::Result<Asked<'s>> {
         if input.paths.is_empty() {

@@ -26,7 +26,7 @@ use open::Open;
 pub struct File {
     /// From the root of the repository, with `/` between its parts, behind symbolic links.
     pub path: String,
-    /// What was read. The base must still hold it.
+    /// What was read. The base must still hold it; nothing where there is no such file yet.
     pub before: String,
     pub after: String,
 }
@@ -70,6 +70,8 @@ pub struct Proposed {
     pub number: Option<u64>,
     /// The web page.
     pub url: Option<String>,
+    /// The commit at its head; none where it is closed.
+    pub commit: Option<String>,
     /// What did not work and changes nothing; each lower case, without full stop.
     pub notices: Vec<String>,
 }
@@ -80,11 +82,11 @@ pub fn propose(client: &Client, repository: &Repository, wanted: &PullRequest) -
     let Some(head) = place.git.head(&wanted.branch).map_err(|error| place.failed(Step::Read, &error))? else {
         // Without its branch there is no open pull request.
         return if wanted.files.is_empty() {
-            Ok(Proposed { fate: Fate::Nothing, number: None, url: None, notices: Vec::new() })
+            Ok(Proposed::nothing(Vec::new()))
         } else {
             let commit = place.commit(&place.base_head()?)?;
             place.git.create_branch(&wanted.branch, &commit).map_err(|error| place.failed(Step::Branch, &error))?;
-            place.open(None, true)
+            place.open(None, true, &commit)
         };
     };
     let base = place.base_head()?;
@@ -92,14 +94,14 @@ pub fn propose(client: &Client, repository: &Repository, wanted: &PullRequest) -
     let foreign = foreign(wanted, &head, compared.as_ref());
     let open = place.find().map_err(|error| place.failed(Step::Read, &error))?;
     match (foreign, compared) {
-        (Some(error), _) if wanted.files.is_empty() => Ok(Proposed::left(open, &error)),
+        (Some(error), _) if wanted.files.is_empty() => Ok(Proposed::left(open, &head, &error)),
         (Some(error), _) => Err(error),
         _ if wanted.files.is_empty() => place.withdraw(open),
-        (None, Some(ahead)) if place.holds(&ahead) => place.open(open, false),
+        (None, Some(ahead)) if place.holds(&ahead) => place.open(open, false, &head),
         (None, _) => {
             let commit = place.commit(&base)?;
             place.replace(&head, &commit)?;
-            place.open(open, true)
+            place.open(open, true, &commit)
         }
     }
 }
@@ -193,16 +195,23 @@ impl<'a> Place<'a> {
 }
 
 impl Proposed {
-    fn of(open: &Open, fate: Fate, notices: Vec<String>) -> Self {
-        Self { fate, number: Some(open.number), url: Some(open.url.clone()), notices }
+    fn of(open: &Open, fate: Fate, commit: &str, notices: Vec<String>) -> Self {
+        let commit = Some(commit.to_owned()).filter(|_| fate != Fate::Closed);
+        Self { fate, number: Some(open.number), url: Some(open.url.clone()), commit, notices }
+    }
+
+    /// There is no pull request, and nothing to make one of.
+    #[must_use]
+    pub fn nothing(notices: Vec<String>) -> Self {
+        Self { fate: Fate::Nothing, number: None, url: None, commit: None, notices }
     }
 
     /// Nothing is to be changed, and what is there is somebody else's.
-    fn left(open: Option<Open>, why: &ProposeError) -> Self {
+    fn left(open: Option<Open>, head: &str, why: &ProposeError) -> Self {
         let notices = vec![format!("nothing is left to change, and {why}")];
         match open {
-            Some(open) => Self::of(&open, Fate::Unchanged, notices),
-            None => Self { fate: Fate::Nothing, number: None, url: None, notices },
+            Some(open) => Self::of(&open, Fate::Unchanged, head, notices),
+            None => Self::nothing(notices),
         }
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn differences(before: &[Deployed], wanted: &[Option<Wanted>], after:
 }
 
 /// The reference with what is wanted in it.
-fn moved(reference: &Reference, wanted: &Wanted) -> String {
+pub(super) fn moved(reference: &Reference, wanted: &Wanted) -> String {
     let tag = wanted.tag.as_deref().or(reference.tag()).map(|tag| format!(":{tag}")).unwrap_or_default();
     format!("{}{tag}@{}", reference.name(), wanted.digest)
 }

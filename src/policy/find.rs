@@ -85,7 +85,8 @@ pub fn is_of_repository(file: &Path, root: &Path) -> Result<bool, FindError> {
 }
 
 /// The folder with `.git` at or above `from`; `from` itself where there is none.
-fn top_of(from: &Path) -> PathBuf {
+#[must_use]
+pub fn top_of(from: &Path) -> PathBuf {
     let repository = from.ancestors().find(|folder| fs::symlink_metadata(folder.join(".git")).is_ok());
     repository.unwrap_or(from).to_owned()
 }

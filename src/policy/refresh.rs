@@ -149,8 +149,11 @@ pub fn days(text: &str) -> Result<u32, Wrong> {
     total.filter(|days| *days <= 3660).ok_or_else(wrong)
 }
 
-/// A branch, as `git check-ref-format --branch` takes it, and of plain characters.
-fn branch(text: &str) -> Result<(), Wrong> {
+/// Checks that a text is a branch, as `git check-ref-format --branch` takes it, and of plain characters.
+///
+/// # Errors
+/// It is none.
+pub fn branch(text: &str) -> Result<(), Wrong> {
     let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.'));
     let part = |part: &str| !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with('.');
     let is_branch =

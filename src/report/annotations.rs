@@ -82,9 +82,19 @@ pub fn notice(text: &str) -> String {
 /// One error about the run itself, with its line end; `place` is a file and a 1-based line.
 #[must_use]
 pub fn error(place: Option<(&str, u32)>, text: &str) -> String {
+    at("error", place, text)
+}
+
+/// One warning, as [`error`].
+#[must_use]
+pub fn warning(place: Option<(&str, u32)>, text: &str) -> String {
+    at("warning", place, text)
+}
+
+fn at(command: &str, place: Option<(&str, u32)>, text: &str) -> String {
     let at = place.map(|(file, line)| format!("file={},line={line},", property(&visible::visible(file))));
     let lines: Vec<_> = text.lines().map(visible::visible).collect();
-    format!("::error {}title=digest-gate::{}\n", at.unwrap_or_default(), data(&cut(&lines.join("\n"))))
+    format!("::{command} {}title=digest-gate::{}\n", at.unwrap_or_default(), data(&cut(&lines.join("\n"))))
 }
 
 fn push_finding(out: &mut String, finding: &Finding) {

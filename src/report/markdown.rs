@@ -190,7 +190,7 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// A message of ours in which text of others may stand between backticks: the backticks become code, all else is inert.
-pub(super) fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     let text = visible::shortened(text, MAX_CELL);
     let parts: Vec<&str> = text.split('`').collect();
     let mut out = String::new();

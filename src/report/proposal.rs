@@ -27,13 +27,25 @@ pub struct Proposal {
 /// What a pull request does to digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    Pin,
     Refresh,
     Rollback,
 }
 
 impl Purpose {
+    /// The word for the branch and for the commit's trailer.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pin => "pin",
+            Self::Refresh => "refresh",
+            Self::Rollback => "rollback",
+        }
+    }
+
     fn verb(self) -> &'static str {
         match self {
+            Self::Pin => "Pin",
             Self::Refresh => "Refresh",
             Self::Rollback => "Roll back",
         }
@@ -82,11 +94,7 @@ fn message(title: &str, distinct: &Distinct<'_>, purpose: Purpose, reason: Optio
     if let Some(reason) = reason {
         let _ = writeln!(text, "Reason: {reason}");
     }
-    let trailer = match purpose {
-        Purpose::Refresh => "refresh",
-        Purpose::Rollback => "rollback",
-    };
-    let _ = writeln!(text, "{TRAILER}{trailer}");
+    let _ = writeln!(text, "{TRAILER}{}", purpose.word());
     text
 }
 

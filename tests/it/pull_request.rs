@@ -116,7 +116,9 @@ fn the_first_one_is_opened() {
     let standin = start([]);
     let proposed = run(&standin, &wanted('1')).proposed.unwrap();
     let url = "https://github.com/Codertocat/Hello-World/pull/3".to_owned();
-    assert_eq!(proposed, Proposed { fate: Fate::Opened, number: Some(3), url: Some(url), notices: vec![] });
+    let commit = standin.repository(|it| it.branches.get(BRANCH).cloned());
+    assert!(commit.is_some());
+    assert_eq!(proposed, Proposed { fate: Fate::Opened, number: Some(3), url: Some(url), commit, notices: vec![] });
     assert_eq!(sequence(&standin), first());
     assert_there(&standin, '1');
     let requests = standin.requests();
@@ -144,7 +146,8 @@ fn it_is_updated_in_place() {
     run(&standin, &wanted('1')).proposed.unwrap();
     standin.forget();
     let proposed = run(&standin, &wanted('2')).proposed.unwrap();
-    assert_eq!((proposed.fate, proposed.number), (Fate::Updated, Some(3)));
+    let commit = standin.repository(|it| it.branches.get(BRANCH).cloned());
+    assert_eq!((proposed.fate, proposed.number, proposed.commit), (Fate::Updated, Some(3), commit));
     let replace =
         ["GET git/ref/heads/digest-gate/refresh", "PATCH git/refs/heads/digest-gate/refresh", "PATCH pulls/3"];
     assert_eq!(sequence(&standin), [&LOOK[..], &AGAIN, &READ, &WRITE, &replace].concat());
@@ -186,7 +189,7 @@ fn it_is_closed_when_nothing_is_left() {
     run(&standin, &wanted('1')).proposed.unwrap();
     standin.forget();
     let proposed = run(&standin, &nothing()).proposed.unwrap();
-    assert_eq!((proposed.fate, proposed.number), (Fate::Closed, Some(3)));
+    assert_eq!((proposed.fate, proposed.number, proposed.commit), (Fate::Closed, Some(3), None));
     let close = [
         "GET issues/3/comments",
         "POST issues/3/comments",
@@ -318,6 +321,24 @@ fn modes_are_kept_and_what_is_no_file_is_refused() {
         let error = run(&standin, &of(path)).proposed.unwrap_err();
         assert_eq!(error, ProposeError::NotAFile { path: path.to_owned(), base: "main".to_owned(), what });
     }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_made() {
+    let standin = start([]);
+    let file = |path: &str| File { path: path.to_owned(), before: String::new(), after: "version: 1\n".to_owned() };
+    let mut wanted = wanted('1');
+    wanted.files.extend([file("holds.yml"), file("new/folder/holds.yml")]);
+    assert_eq!(fate(&standin, &wanted), Fate::Opened);
+    standin.repository(|it| {
+        let files = it.files(&it.branches[BRANCH]);
+        assert_eq!(files["new/folder/holds.yml"], ("100644".to_owned(), b"version: 1\n".to_vec()));
+        assert_eq!(files.len(), 5);
+    });
+    assert_eq!(fate(&standin, &wanted), Fate::Unchanged);
+    // Somebody else made one meanwhile.
+    wanted.files[1].path = "README.md".to_owned();
+    assert!(matches!(run(&standin, &wanted).proposed, Err(ProposeError::Moved { .. })));
 }
 
 #[test]

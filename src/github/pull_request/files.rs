@@ -15,6 +15,12 @@ pub(super) fn unix_lines(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
+/// A file that the base does not have; names are as long as `like`.
+fn new<'f>(file: &'f File, like: &str) -> Written<'f> {
+    let id = blob_id(file.after.as_bytes(), like).unwrap_or_default();
+    Written { path: &file.path, mode: "100644".to_owned(), text: file.after.clone(), id }
+}
+
 /// The folders of the base that were looked into.
 pub(super) struct Folders<'a> {
     place: &'a Place<'a>,
@@ -37,7 +43,9 @@ impl<'a> Folders<'a> {
             let part = parts.next().unwrap_or_default();
             let entries = self.folder(&tree)?;
             let entry = entries.iter().find(|entry| entry.name == part);
-            let entry = entry.ok_or_else(|| not_a_file("is not there"))?.clone();
+            let Some(entry) = entry.cloned() else {
+                return if file.before.is_empty() { Ok(new(file, &tree)) } else { Err(not_a_file("is not there")) };
+            };
             match (entry.mode.as_str(), parts.peek().is_some()) {
                 ("040000", true) => tree = entry.id,
                 ("100644" | "100755", false) => break entry,

@@ -61,8 +61,8 @@ impl Place<'_> {
     }
 
     /// Opens the pull request, or gives the open one its words.
-    pub(super) fn open(&self, open: Option<Open>, has_moved: bool) -> Result<Proposed, ProposeError> {
-        let Some(open) = open else { return self.create() };
+    pub(super) fn open(&self, open: Option<Open>, has_moved: bool, commit: &str) -> Result<Proposed, ProposeError> {
+        let Some(open) = open else { return self.create(commit) };
         let mut changes = Map::new();
         let mut set = |key: &str, now: &str, wanted: &str| {
             // A body that was edited on the web comes back with other line ends.
@@ -78,10 +78,10 @@ impl Place<'_> {
             self.patch(&open, &Value::Object(changes))?;
         }
         let notices = self.label(&open);
-        Ok(Proposed::of(&open, fate, notices))
+        Ok(Proposed::of(&open, fate, commit, notices))
     }
 
-    fn create(&self) -> Result<Proposed, ProposeError> {
+    fn create(&self, commit: &str) -> Result<Proposed, ProposeError> {
         let PullRequest { title, body, branch, .. } = self.wanted;
         let sent = json!({ "title": title, "head": branch, "base": self.base, "body": body });
         let url = self.url(&self.pulls(""));
@@ -93,7 +93,7 @@ impl Place<'_> {
         let open = open.map_err(|error| self.failed(Step::PullRequest, &error))?;
         let mut notices = self.label(&open);
         notices.extend(self.request_reviews(&open));
-        Ok(Proposed::of(&open, Fate::Opened, notices))
+        Ok(Proposed::of(&open, Fate::Opened, commit, notices))
     }
 
     fn patch(&self, open: &Open, changes: &Value) -> Result<(), ProposeError> {
@@ -152,8 +152,8 @@ impl Place<'_> {
         }
         self.git.delete_branch(&self.wanted.branch).map_err(|error| self.failed(Step::Branch, &error))?;
         Ok(match open {
-            Some(open) => Proposed::of(&open, Fate::Closed, Vec::new()),
-            None => Proposed { fate: Fate::Nothing, number: None, url: None, notices: Vec::new() },
+            Some(open) => Proposed::of(&open, Fate::Closed, "", Vec::new()),
+            None => Proposed::nothing(Vec::new()),
         })
     }
 }

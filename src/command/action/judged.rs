@@ -1,0 +1,91 @@
+//! The commands of the action that judge: `check` and `verify`; and `images`, which only lists.
+
+use anyhow::Context;
+
+use super::{Command, asked, post, setup, workspace};
+use crate::cli::{CLEAN, FAILED, FINDINGS};
+use crate::command::{registries, scans, verify};
+use crate::finding::{Report, Severity};
+use crate::gate::Judged;
+use crate::manifest::{LocatedImage, State};
+use crate::policy;
+use crate::report::{self, Style, annotations, step_summary};
+use crate::rule;
+use crate::runner::Runner;
+
+/// Judges, and says so everywhere.
+pub(super) fn run(runner: &Runner, command: Command) -> anyhow::Result<u8> {
+    let posting = post::Posting::read(runner)?;
+    let mut setup = setup(runner)?;
+    if let Some(gate) = runner.input("scan-gate") {
+        setup.policy.set_scan_gate(policy::named_gate(gate)?);
+    }
+    let asked = asked(runner, &setup)?;
+    let judged = if command == Command::Verify {
+        let scans = scans::read(&setup.workspace, &runner.lines("scan-report"))?;
+        let auth = runner.input("registry-auth");
+        let registries = registries::dial(&setup.policy, runner.variables(), auth)?;
+        verify::judge(&setup, &asked, &registries, scans.as_ref())?
+    } else {
+        setup.judge_asked(&asked)?
+    };
+    if command == Command::Images {
+        return list(runner, &judged);
+    }
+    let report = &judged.report;
+    let style = Style::default();
+    crate::command::print(&annotations::check(report, &style))?;
+    runner.add_summary(&step_summary::page(report, step_summary::MAX_BYTES)).context("cannot write the summary")?;
+    for (input, format) in [("sarif-file", "sarif"), ("json-file", "json")] {
+        if let (Some(file), Some(check)) = (runner.input(input), report::find(format).and_then(|it| it.check)) {
+            crate::command::emit(&check(report, &style), Some(&workspace(runner)?.join(file)))?;
+        }
+    }
+    runner.set_outputs(&outputs(runner, &judged)).context("cannot write the outputs")?;
+    posting.report(runner, &setup, &asked, &judged)?;
+    Ok(if report.fails() { FINDINGS } else { CLEAN })
+}
+
+/// The outputs of `action.yml`.
+fn outputs(runner: &Runner, judged: &Judged) -> Vec<(&'static str, String)> {
+    let Report { findings, counts, .. } = &judged.report;
+    let errors = judged.report.count(Severity::Error);
+    vec![
+        ("result", judged.report.result().to_owned()),
+        ("images", counts.images.to_string()),
+        ("unpinned", (counts.images - counts.pinned).to_string()),
+        ("findings", findings.len().to_string()),
+        ("errors", errors.to_string()),
+        ("unchecked", counts.unchecked.to_string()),
+        ("images-json", images_json(judged)),
+        ("report", runner.input("json-file").unwrap_or_default().to_owned()),
+    ]
+}
+
+/// The distinct images that are deployed, as a JSON list.
+fn images_json(judged: &Judged) -> String {
+    let images = judged.images.iter().map(|deployed| &deployed.image);
+    let mut distinct: Vec<_> =
+        images.filter(|image| image.state != State::Local).filter_map(LocatedImage::effective).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    serde_json::Value::from(distinct).to_string()
+}
+
+/// Sets the outputs, whatever the rules say; only a manifest that cannot be read is an error.
+fn list(runner: &Runner, judged: &Judged) -> anyhow::Result<u8> {
+    let unread: Vec<_> =
+        judged.report.findings.iter().filter(|finding| finding.rule.id == rule::UNREADABLE_MANIFEST.id).collect();
+    for finding in &unread {
+        let at = (finding.place.source.path(), finding.place.start().line);
+        crate::command::print(&annotations::error(Some(at), &finding.message))?;
+    }
+    let mut outputs = outputs(runner, judged);
+    outputs.retain(|(name, _)| !["findings", "errors", "unchecked", "report"].contains(name));
+    let (result, status) = if unread.is_empty() { ("pass", CLEAN) } else { ("error", FAILED) };
+    if let Some(output) = outputs.first_mut() {
+        output.1 = result.to_owned();
+    }
+    runner.set_outputs(&outputs).context("cannot write the outputs")?;
+    Ok(status)
+}
