@@ -167,14 +167,19 @@ pub(crate) fn file(setup: &Setup, root: &Path, changed: &Changed) -> anyhow::Res
 /// What became of the pull request, in a sentence without full stop.
 pub(crate) fn told(proposed: &Proposed) -> String {
     let number = proposed.number.map(|number| format!(" #{number}")).unwrap_or_default();
-    let url = proposed.url.as_deref().filter(|url| !url.is_empty()).map(|url| format!(": {url}")).unwrap_or_default();
     match proposed.fate {
-        Fate::Opened => format!("pull request{number} is open{url}"),
-        Fate::Updated => format!("pull request{number} is up to date again{url}"),
-        Fate::Unchanged => format!("pull request{number} is as it was{url}"),
-        Fate::Closed => format!("pull request{number} is closed, nothing is left to change{url}"),
-        Fate::Nothing => "nothing to propose, and no pull request was touched".to_owned(),
+        Fate::Opened => format!("opened pull request{number}"),
+        Fate::Updated => format!("updated pull request{number}"),
+        Fate::Unchanged => format!("pull request{number} stays as it is"),
+        Fate::Closed => format!("closed pull request{number}: nothing is left to change"),
+        Fate::Nothing => "nothing to propose, and no pull request is open for it".to_owned(),
     }
+}
+
+/// The same, with the web page.
+pub(crate) fn told_with_page(proposed: &Proposed) -> String {
+    let page = proposed.url.as_deref().filter(|url| !url.is_empty()).map(|url| format!(": {url}"));
+    format!("{}{}", told(proposed), page.unwrap_or_default())
 }
 
 /// Opens the pull request of the command line and tells what came of it.
@@ -191,6 +196,6 @@ pub(crate) fn finish(
     for notice in &proposed.notices {
         super::say("note", notice);
     }
-    super::say("note", &told(&proposed));
+    super::say("note", &told_with_page(&proposed));
     Ok(if moves::is_left_undone(moves, grave) { FINDINGS } else { CLEAN })
 }

@@ -1,6 +1,7 @@
 //! One binary for all integration tests; a module for each subject.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod action;
 mod age;
 mod charts;
 mod cli;

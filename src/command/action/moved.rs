@@ -123,7 +123,7 @@ fn tell(
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{}", annotations::neutral(line));
     }
-    let _ = writeln!(out, "{}", annotations::neutral(&pull_request::told(proposed)));
+    let _ = writeln!(out, "{}", annotations::neutral(&pull_request::told_with_page(proposed)));
     crate::command::print(&out).map(drop)
 }
 
