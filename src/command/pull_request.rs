@@ -172,7 +172,7 @@ pub(crate) fn told(proposed: &Proposed) -> String {
         Fate::Updated => format!("updated pull request{number}"),
         Fate::Unchanged => format!("pull request{number} stays as it is"),
         Fate::Closed => format!("closed pull request{number}: nothing is left to change"),
-        Fate::Nothing => "nothing to propose, and no pull request is open for it".to_owned(),
+        Fate::Nothing => "nothing to propose".to_owned(),
     }
 }
 
