@@ -189,8 +189,8 @@ impl Moving {
 /// The pull request that moves digests.
 #[derive(Args)]
 pub(crate) struct Proposing {
-    /// Open a pull request, update the one that is open, or close it where nothing moves, in GITHUB_REPOSITORY with the
-    /// token in GITHUB_TOKEN or GH_TOKEN; no file here is changed
+    /// Open a pull request, update the one that is open, or close it where nothing moves, in `GITHUB_REPOSITORY` with the
+    /// token in `GITHUB_TOKEN` or `GH_TOKEN`; no file here is changed
     #[arg(long, conflicts_with = "write")]
     pub(crate) pull_request: bool,
     /// Why: a CVE, a POA&M number, the occasion. Title and commit message carry it

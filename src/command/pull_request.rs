@@ -147,8 +147,8 @@ fn branch(refresh: &str, ask: &Ask<'_>) -> String {
     let mut part = ask.part.clone();
     part.sort();
     let hash = Sha256::digest(part.join("\n"));
-    let short: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{whole}-{short}")
+    let short = hash.iter().take(4).fold(0_u32, |short, byte| short << 8 | u32::from(*byte));
+    format!("{whole}-{short:08x}")
 }
 
 /// A file that changes, as the repository names it.

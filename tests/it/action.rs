@@ -129,17 +129,17 @@ fn a_refresh_is_one_pull_request_from_its_opening_to_its_end() {
         assert_eq!(it.text("digest-gate/refresh", FILE), manifest(&daemon, &pinned(&new)));
         assert_eq!(pull.labels, ["images", "security"]);
         assert_eq!(opened.output("pull-request-commit"), it.branches["digest-gate/refresh"]);
-        let outputs: String = opened.outputs.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let outputs: Vec<_> = opened.outputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let parts = [
             ("log", opened.ran.stdout.as_str()),
-            ("outputs", &outputs),
+            ("outputs", &outputs.join("\n")),
             ("summary", &opened.summary),
             ("title", &pull.title),
             ("message", &commit.message),
             ("body", &pull.body),
         ];
-        let text: String = parts.iter().map(|(name, text)| format!("===== {name}\n{}\n", text.trim_end())).collect();
-        snapshot("action-refresh", &shown(&daemon, &text));
+        let parts: Vec<_> = parts.iter().map(|(name, text)| format!("===== {name}\n{}", text.trim_end())).collect();
+        snapshot("action-refresh", &shown(&daemon, &parts.join("\n")));
     });
     assert_eq!(opened.ran.stderr, "");
     assert_eq!(fs::read_to_string(folder.path().join(FILE)).unwrap(), manifest(&daemon, &pinned(&old)));

@@ -84,7 +84,7 @@ fn list(runner: &Runner, judged: &Judged) -> anyhow::Result<u8> {
     outputs.retain(|(name, _)| !["findings", "errors", "unchecked", "report"].contains(name));
     let (result, status) = if unread.is_empty() { ("pass", CLEAN) } else { ("error", FAILED) };
     if let Some(output) = outputs.first_mut() {
-        output.1 = result.to_owned();
+        result.clone_into(&mut output.1);
     }
     runner.set_outputs(&outputs).context("cannot write the outputs")?;
     Ok(status)

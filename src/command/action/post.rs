@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::bail;
 
-use super::{SWITCH, one_of, suggest};
+use super::{SWITCH, one_of, suggest as digests};
 use crate::command::setup::{Asked, Setup};
 use crate::gate::Judged;
 use crate::github::{self, Client, Commented, Event, Outcome, Suggested};
@@ -149,43 +149,42 @@ impl Posting {
                 }
             }
             if self.suggestions {
-                self.suggest(runner, setup, asked, judged, (&client, &event, number), &mut lacks)?;
+                suggest(runner, setup, asked, judged, (&client, &event, number), &mut lacks)?;
             }
         }
         lacks.tell()
     }
+}
 
-    fn suggest(
-        &self,
-        runner: &Runner,
-        setup: &Setup,
-        asked: &Asked<'_>,
-        judged: &Judged,
-        (client, event, number): (&Client, &Event, u64),
-        lacks: &mut Lacks,
-    ) -> anyhow::Result<()> {
-        if event.is_fork {
-            // Its token only reads, and its manifests name the registries that would be asked.
+fn suggest(
+    runner: &Runner,
+    setup: &Setup,
+    asked: &Asked<'_>,
+    judged: &Judged,
+    (client, event, number): (&Client, &Event, u64),
+    lacks: &mut Lacks,
+) -> anyhow::Result<()> {
+    if event.is_fork {
+        // Its token only reads, and its manifests name the registries that would be asked.
+        lacks.add("suggestions", "pull-requests: write");
+        return Ok(());
+    }
+    let suggestions = match digests::suggestions(runner, setup, asked, judged) {
+        Ok(suggestions) => suggestions,
+        Err(error) => return notice(&format!("no digest could be suggested: {error:#}; the verdict stands")),
+    };
+    if suggestions.unanswered > 0 {
+        notice(&format!(
+            "no digest is suggested for {}: the registry did not answer; `digest-gate verify` says why",
+            crate::report::counted(suggestions.unanswered, "image")
+        ))?;
+    }
+    match github::suggest(client, &event.place(), number, &event.sha, &suggestions.all) {
+        Suggested::Posted { .. } => Ok(()),
+        Suggested::ReadOnly { .. } => {
             lacks.add("suggestions", "pull-requests: write");
-            return Ok(());
+            Ok(())
         }
-        let suggestions = match suggest::suggestions(runner, setup, asked, judged) {
-            Ok(suggestions) => suggestions,
-            Err(error) => return notice(&format!("no digest could be suggested: {error:#}; the verdict stands")),
-        };
-        if suggestions.unanswered > 0 {
-            notice(&format!(
-                "no digest is suggested for {}: the registry did not answer; `digest-gate verify` says why",
-                crate::report::counted(suggestions.unanswered, "image")
-            ))?;
-        }
-        match github::suggest(client, &event.place(), number, &event.sha, &suggestions.all) {
-            Suggested::Posted { .. } => Ok(()),
-            Suggested::ReadOnly { .. } => {
-                lacks.add("suggestions", "pull-requests: write");
-                Ok(())
-            }
-            Suggested::Failed { message } => notice(&format!("{message}; the verdict stands")),
-        }
+        Suggested::Failed { message } => notice(&format!("{message}; the verdict stands")),
     }
 }

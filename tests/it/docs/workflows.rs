@@ -39,7 +39,7 @@ fn names_after(text: &str, prefix: &str) -> Vec<String> {
 fn what_workflows_name_of_the_action_exists() {
     let action: Value = serde_yaml::from_str(&read("action.yml")).unwrap();
     let (inputs, outputs) = (keys(&action["inputs"]), keys(&action["outputs"]));
-    let mut used = 0;
+    let mut seen = 0;
     for (from, text) in all() {
         let workflow: Value = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{from}: {error}"));
         let jobs = workflow["jobs"].as_object().unwrap();
@@ -49,7 +49,7 @@ fn what_workflows_name_of_the_action_exists() {
                 if uses != "org/digest-gate@v1" {
                     continue;
                 }
-                used += 1;
+                seen += 1;
                 for input in keys(&step["with"]) {
                     assert!(inputs.contains(&input), "{from}: {job}: no input `{input}`");
                 }
@@ -68,7 +68,7 @@ fn what_workflows_name_of_the_action_exists() {
             }
         }
     }
-    assert_eq!(used, 6);
+    assert_eq!(seen, 6);
 }
 
 #[test]
