@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{asked, setup};
 use crate::cli::{CLEAN, FAILED, FINDINGS};
+use crate::command::holds::HoldFile;
 use crate::command::pull_request::{self, Ask};
 use crate::command::setup::Setup;
 use crate::command::{moves, registries};
@@ -65,7 +66,8 @@ pub(super) fn run(runner: &Runner, purpose: Purpose) -> anyhow::Result<u8> {
 fn selection(runner: &Runner, setup: &Setup) -> anyhow::Result<Selection> {
     let images = runner.lines("image").into_iter().map(|text| Repositories::new(text).map_err(|wrong| anyhow!(wrong)));
     let images = images.collect::<anyhow::Result<_>>().context("the input `image`")?;
-    Ok(Selection { images, ignored: setup.policy.refresh.ignored.clone(), ..Selection::default() })
+    let held = HoldFile::read(setup)?.counting(setup.today());
+    Ok(Selection { images, ignored: setup.policy.refresh.ignored.clone(), held, ..Selection::default() })
 }
 
 /// What is selected, where it is not everything.
