@@ -47,6 +47,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         evidence: Option<PathBuf>,
         #[command(flatten)]
+        message: Message,
+        #[command(flatten)]
         common: Common,
     },
     /// List every image reference with its exact place
@@ -251,6 +253,18 @@ pub(crate) struct Asking {
     pub(crate) registry_auth: Option<PathBuf>,
 }
 
+/// The message of a commit.
+#[derive(Args)]
+pub(crate) struct Message {
+    /// Judge this commit message, too; `-` is standard input. A commit that moves digests must say why: the files as
+    /// they are are compared with the newest commit, as a `commit-msg` hook has them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) commit_message: Option<PathBuf>,
+    /// The message is that of the newest commit, which is compared with its first parent
+    #[arg(long, requires = "commit_message")]
+    pub(crate) committed: bool,
+}
+
 /// Options of every command that reads manifests.
 #[derive(Args)]
 pub(crate) struct Common {
@@ -319,6 +333,12 @@ impl Common {
     }
 }
 
+/// The command line as it is understood: what documents say is held against it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// As many threads as the machine has, within reason: the files of one repository do not feed more.
 pub(crate) fn all_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(16)
@@ -359,7 +379,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match cli.command {
-        Command::Check { input, evidence, common } => command::check::run(&input, &common, evidence.as_deref()),
+        Command::Check { input, message, evidence, common } => {
+            command::check::run(&input, &common, &message, evidence.as_deref())
+        }
         Command::Images { input, common, all } => command::images::run(&input, &common, all),
         Command::Pin { input, moving, proposing, asking, common } => {
             command::pin::run(&input, &common, &moving, &proposing, &asking)

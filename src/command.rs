@@ -9,6 +9,7 @@ pub(crate) mod history;
 mod holds;
 pub(crate) mod images;
 pub(crate) mod init;
+mod message;
 mod moves;
 pub(crate) mod pin;
 mod pull_request;

@@ -207,6 +207,8 @@ pub enum Depth {
     All,
     /// Until each image had another digest, and not beyond the first commit before this time.
     Newest(Timestamp),
+    /// This many states, the newest among them.
+    States(usize),
 }
 
 /// Reads what images were. Those without a reference have no history.
@@ -227,9 +229,12 @@ pub fn of(repository: &Repository, images: &[Deployed], depth: Depth) -> Result<
             Ok(read_again) => read_again,
             Err(lost) => break End::Lost(lost.to_string()),
         };
-        if let Depth::Newest(limit) = depth
-            && (link.seconds < limit.as_second() || read_again && walk.each_had_another_digest())
-        {
+        let is_enough = match depth {
+            Depth::All => false,
+            Depth::Newest(limit) => link.seconds < limit.as_second() || read_again && walk.each_had_another_digest(),
+            Depth::States(count) => walk.states.len() >= count,
+        };
+        if is_enough {
             break End::Enough;
         }
     };

@@ -28,6 +28,7 @@
 
 pub mod cli;
 mod command;
+pub mod commit;
 pub mod edit;
 pub mod exception;
 pub mod finding;

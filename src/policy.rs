@@ -5,6 +5,7 @@
 //! is an error: to accept and ignore it would be silence.
 
 mod check;
+mod commit;
 mod error;
 pub mod find;
 mod floor;
@@ -29,6 +30,7 @@ use crate::rule::{Base, Facts, Level, Rule, STALE_DIGEST};
 use crate::source::{Place, Source};
 use crate::yaml::Tree;
 
+pub use commit::Form;
 pub use error::{PolicyError, PolicyErrors, Wrong};
 pub use floor::Floor;
 pub use glob::Glob;
@@ -44,8 +46,10 @@ pub use signatures::{Key, Provenance, Requirement, Signer};
 /// The name of the environment that is judged where nothing is configured.
 pub const PRODUCTION: &str = "production";
 
-/// The rules from which there is no exception: they watch over exceptions and over the configuration itself.
-pub(crate) const NOT_EXEMPTABLE: &[&str] = &["expired-exception", "unused-exception", "no-manifests"];
+/// The rules from which there is no exception: they watch over exceptions and over the configuration itself, or are
+/// about a commit as a whole.
+pub(crate) const NOT_EXEMPTABLE: &[&str] =
+    &["expired-exception", "unused-exception", "no-manifests", "commit-reference"];
 
 /// The rules about whole files, which only an exception with `image: "**"`, `rule` and `path` can exempt.
 pub(crate) const EXEMPTABLE_BY_PATH: &[&str] = &["unreadable-manifest"];
@@ -68,6 +72,8 @@ pub struct Policy {
     pub refresh: Refresh,
     /// In the order of the text.
     pub signatures: Vec<Requirement>,
+    /// What the message of a commit that moves digests may name; empty for the usual forms.
+    pub commit_references: Vec<Form>,
     /// What the reader of a report should know of how it came about; sentences without full stop.
     pub notices: Vec<String>,
     scan: scan::Own,

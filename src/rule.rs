@@ -5,6 +5,7 @@
 
 mod build_with_digest;
 mod built_on_deploy;
+mod commit_reference;
 mod digest_not_found;
 mod disallowed_registry;
 mod expired_exception;
@@ -27,6 +28,7 @@ use crate::finding::Severity;
 use crate::manifest::LocatedImage;
 use crate::resolution::{Age, Answer, Scanned, Standing};
 
+pub use commit_reference::RULE as COMMIT_REFERENCE;
 pub use disallowed_registry::is_allowed as registry_is_allowed;
 pub use expired_exception::RULE as EXPIRED_EXCEPTION;
 pub use no_manifests::RULE as NO_MANIFESTS;
@@ -177,6 +179,7 @@ pub static RULES: &[&Rule] = &[
     &disallowed_registry::RULE,
     &stale_digest::RULE,
     &unused_exception::RULE,
+    &commit_reference::RULE,
     &digest_not_found::RULE,
     &tag_moved::RULE,
     &single_platform::RULE,

@@ -4,21 +4,42 @@ use std::path::Path;
 
 use anyhow::bail;
 
+use super::message;
 use super::setup::Setup;
-use crate::cli::{CLEAN, Common, FINDINGS, Input};
+use crate::cli::{CLEAN, Common, FINDINGS, Input, Message};
+use crate::commit::Commit;
 use crate::finding::Report;
+use crate::gate::{self, Judged};
 use crate::report;
 use crate::rule::JudgedBy;
 
-/// Judges what is asked for and prints the outcome.
-pub(crate) fn run(input: &Input, common: &Common, evidence: Option<&Path>) -> anyhow::Result<u8> {
-    let setup = Setup::new(common, evidence.is_some())?;
-    let judged = setup.judge(input)?;
+/// Judges what is asked for, and the message of a commit where there is one, and prints the outcome.
+pub(crate) fn run(input: &Input, common: &Common, message: &Message, evidence: Option<&Path>) -> anyhow::Result<u8> {
+    let setup = Setup::new(common, evidence.is_some() || message.commit_message.is_some())?;
+    let judged = match &message.commit_message {
+        Some(file) => judge_with(&setup, input, file, message.committed)?,
+        None => setup.judge(input)?,
+    };
     let status = show(&judged.report, common)?;
     if let Some(folder) = evidence {
         super::evidence::write(folder, &setup, &judged, JudgedBy::Check, None)?;
     }
     Ok(status)
+}
+
+/// Judges what is asked for, and the message of a commit.
+fn judge_with(setup: &Setup, input: &Input, file: &Path, committed: bool) -> anyhow::Result<Judged> {
+    let is_stdin = |path: &Path| path == Path::new("-");
+    if is_stdin(file) && input.paths.iter().any(|path| is_stdin(path)) {
+        bail!("standard input cannot be a manifest and the commit message at once: name a file for one of them");
+    }
+    let text = message::read(file)?;
+    let asked = setup.asked(input)?;
+    let request = setup.request(&setup.workspace, asked.targets());
+    let mut collected = gate::collect(&request)?;
+    let commit = if committed { Commit::Newest } else { Commit::Coming };
+    message::judge(setup, &mut collected, &text, commit)?;
+    Ok(gate::conclude(collected, &request, JudgedBy::Check))
 }
 
 /// Prints an outcome and tells how it ended.

@@ -10,7 +10,7 @@ use super::nearest::suggest;
 use super::pattern::{Pattern, Repositories, registry_prefix};
 use super::raw::{Errors, Raw, RawChart, RawEnvironment, RawException, RawStack};
 use super::{Chart, Environment, Exception, Named, Policy, SetLevel, Stack};
-use super::{refresh, scan, signatures};
+use super::{commit, refresh, scan, signatures};
 use crate::rule::{self, Base, Level, RULES, Rule};
 use crate::source::Source;
 use crate::yaml::Node;
@@ -37,6 +37,7 @@ pub(super) fn check(source: &Arc<Source>, raw: &Raw, root: Node<'_>, used: Use) 
         registries: refresh::registries(&raw.registries, root, &mut errors),
         refresh: refresh::refresh(raw.refresh.as_ref(), root, &mut errors),
         signatures: signatures::signatures(&raw.signatures, root, &mut errors),
+        commit_references: commit::forms(&raw.commit_reference, root, &mut errors),
         scan: scan::scan(raw.scan.as_ref(), root, &mut errors),
         levels: levels(raw, root, &mut errors),
         notices: Vec::new(),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::error::{PolicyError, PolicyErrors};
 use super::raw::{self, Errors, Raw};
 use super::signatures::{Key, Requirement, Signer};
-use super::{Exception, PRODUCTION, Policy, check};
+use super::{Exception, Form, PRODUCTION, Policy, check};
 use crate::rule::{Level, Rule, STALE_DIGEST};
 use crate::source::{Place, Source};
 use crate::yaml::{Node, Tree};
@@ -75,6 +75,10 @@ impl Floor {
 
     pub(super) fn is_strict(&self) -> bool {
         self.policy.is_strict()
+    }
+
+    pub(super) fn commit_references(&self) -> &[Form] {
+        &self.policy.commit_references
     }
 
     /// Where it is said that a repository makes no exception from a rule: where it has none to make at all, or, unless

@@ -44,6 +44,8 @@ pub(super) struct Raw {
     pub refresh: Option<RawRefresh>,
     #[serde(default)]
     pub signatures: Vec<RawSignature>,
+    #[serde(default)]
+    pub commit_reference: Vec<String>,
     pub repository_exceptions: Option<bool>,
     #[serde(default)]
     pub enforced_environments: Vec<String>,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::check::{BASES, MAX_NAME};
 use super::{EXEMPTABLE_BY_PATH, NOT_EXEMPTABLE};
-use super::{floor, refresh, scan, signatures};
+use super::{commit, floor, refresh, scan, signatures};
 use crate::rule::{Level, RULES};
 
 /// The schema, draft 2020-12. It accepts every configuration that the gate accepts; the gate is stricter about what a
@@ -49,6 +49,7 @@ pub fn schema() -> Value {
             "registries": refresh::registries_schema(),
             "refresh": refresh::refresh_schema(),
             "signatures": signatures::signatures_schema(),
+            "commit-reference": commit::commit_reference_schema(),
             "repository-exceptions": floor::repository_exceptions_schema(),
             "enforced-environments": floor::enforced_environments_schema(),
             "scan": scan::schema()

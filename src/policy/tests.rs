@@ -132,6 +132,7 @@ const REFUSED: &[(&str, &str, bool)] = &[
     ("unknown rules and levels", "version: 1\nlevels:\n  unpined: error\n  floating-tag: fatal\n", true),
     ("a level that is no text", "version: 1\nlevels: { unpinned: false }\n", true),
     ("a registry that is none", "version: 1\nallow-registries: [org, 'ghcr.io/**']\n", false),
+    ("forms of a message that are none", "version: 1\ncommit-reference: ['OPS-[', '.*']\n", false),
     ("an empty exception", "version: 1\nexceptions:\n  - image: nginx\n", true),
     (
         "an exception with a tag",

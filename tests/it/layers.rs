@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["walk"],
     &["gate"],
     &["registry", "history", "signature", "scan"],
-    &["init", "pin", "rollback", "verify"],
+    &["commit", "init", "pin", "rollback", "verify"],
     &["report"],
     &["runner", "github"],
     &["command", "cli"],

@@ -5,6 +5,7 @@ mod action;
 mod age;
 mod charts;
 mod cli;
+mod commit;
 mod compose;
 mod container;
 mod daemon;

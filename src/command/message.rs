@@ -1,0 +1,44 @@
+//! `--commit-message`: the message of a commit that moves digests.
+
+use std::fs::File;
+use std::io::{Read, stdin};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use super::setup::Setup;
+use crate::commit::{self, Commit};
+use crate::gate::Collected;
+use crate::history::{self, Repository};
+
+/// The longest message that is read, in bytes: with the diff that git may put below it.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Reads a message from a file, or from standard input where it is `-`.
+pub(crate) fn read(file: &Path) -> anyhow::Result<String> {
+    let name = file.display().to_string();
+    let failed = || format!("cannot read the commit message `{name}`");
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(failed)?;
+    } else {
+        File::open(file).and_then(|it| it.take(MAX_BYTES + 1).read_to_end(&mut bytes)).with_context(failed)?;
+    }
+    if bytes.len() as u64 > MAX_BYTES {
+        bail!("the commit message `{name}` has more than {MAX_BYTES} bytes");
+    }
+    // What is no UTF-8 cannot be a reference.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Adds what is to be said of a message to what was collected, with every image.
+pub(crate) fn judge(setup: &Setup, collected: &mut Collected, message: &str, commit: Commit) -> anyhow::Result<()> {
+    let repository = Repository::open(setup.workspace.root()).context("what the commit moves is not known")?;
+    let histories = history::of(&repository, &collected.images, commit.depth())?;
+    if let Some(why) = histories.end.unanswered() {
+        bail!("what the commit moves is not known: {}: {}", why.reason, why.help);
+    }
+    collected.notices.extend(histories.open.iter().cloned());
+    collected.findings.extend(commit::judge(message, commit, &collected.images, &histories, &setup.policy));
+    Ok(())
+}
