@@ -89,7 +89,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
-    /// Judge manifests and ask the registries: does the digest exist, has the tag moved, is it one platform only
+    /// Judge manifests and ask the registries: does the digest exist, has the tag moved, is it signed as required
     Verify {
         #[command(flatten)]
         input: Input,
@@ -100,6 +100,9 @@ pub(crate) enum Command {
         evidence: Option<PathBuf>,
         #[command(flatten)]
         asking: Asking,
+        /// Trust this `trusted_root.json` in place of the embedded and configured ones
+        #[arg(long, value_name = "FILE")]
+        trusted_root: Option<PathBuf>,
         #[command(flatten)]
         common: Common,
     },
@@ -389,8 +392,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Refresh { input, moving, proposing, waiting, asking, common } => {
             command::refresh::run(&input, &common, &moving, &proposing, &asking, &waiting)
         }
-        Command::Verify { input, scanning, evidence, asking, common } => {
-            command::verify::run(&input, &common, &asking, &scanning, evidence.as_deref())
+        Command::Verify { input, scanning, evidence, asking, trusted_root, common } => {
+            let (evidence, trusted_root) = (evidence.as_deref(), trusted_root.as_deref());
+            command::verify::run(&input, &common, &asking, &scanning, evidence, trusted_root)
         }
         Command::Rollback { input, moving, returning, asking, common } => {
             command::rollback::run(&input, &common, &moving, &asking, &returning)

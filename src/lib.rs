@@ -22,7 +22,8 @@
 //! - reading: [`yaml`] (a tree of byte ranges), [`manifest`] (kinds, located images)
 //! - judging: [`rule`], [`finding`], [`policy`] (the configuration), [`exception`]
 //! - running: [`walk`], [`gate`]
-//! - asking: [`registry`], and what is made of the answers: [`pin`], [`verify`]
+//! - asking: [`registry`], and what is made of the answers: [`pin`], [`verify`], [`signature`] (whether what is stored
+//!   beside an image proves who made it)
 //! - beginning: [`init`] (what is written for a repository that has no configuration yet)
 //! - output: [`report`] (one file a format), [`github`] (posts to it), `command` (one file a command), [`cli`]
 
@@ -48,6 +49,7 @@ pub mod rollback;
 pub mod rule;
 pub mod runner;
 pub mod scan;
+pub mod signature;
 pub mod source;
 pub mod verify;
 pub mod walk;

@@ -196,11 +196,14 @@ impl Policy {
     }
 
     /// The command line's level over the configuration's over that of the policy. A list of allowed registries makes
-    /// `disallowed-registry` an error where nobody says otherwise, and a `max-digest-age` makes `stale-digest` a warning.
+    /// `disallowed-registry` an error where nobody says otherwise, required signatures `unchecked`: who can push could
+    /// else keep a signature from being looked at. A `max-digest-age` makes `stale-digest` a warning.
     fn own_level(&self, rule: &Rule) -> Level {
         if let Some(set) = self.set_level_of(rule) {
             set.level
-        } else if rule.id == "disallowed-registry" && !self.allowed_registries.is_empty() {
+        } else if rule.id == "disallowed-registry" && !self.allowed_registries.is_empty()
+            || rule.id == "unchecked" && !self.signatures.is_empty()
+        {
             Level::Error
         } else if rule.id == STALE_DIGEST.id && self.max_digest_age.is_some() {
             rule.level(self.base).max(Level::Warning)

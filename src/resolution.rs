@@ -287,3 +287,13 @@ impl Standing {
             + usize::from(matches!(self.tag, Some(Answer::Unanswered(_))))
     }
 }
+
+/// Whether a pinned image is signed as one entry of `signatures` requires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signed {
+    Yes,
+    /// What was found and what was required instead: `found …, required …`.
+    No(String),
+    /// Nothing good was found, and something could not be looked at.
+    Open(Unanswered),
+}

@@ -21,12 +21,13 @@ mod unchecked;
 mod unpinned;
 mod unreadable_manifest;
 mod unresolved_image;
+mod unsigned;
 mod unused_exception;
 mod vulnerable;
 
 use crate::finding::Severity;
 use crate::manifest::LocatedImage;
-use crate::resolution::{Age, Answer, Scanned, Standing};
+use crate::resolution::{Age, Answer, Scanned, Signed, Standing};
 
 pub use commit_reference::RULE as COMMIT_REFERENCE;
 pub use disallowed_registry::is_allowed as registry_is_allowed;
@@ -143,6 +144,8 @@ pub struct Facts<'a> {
     pub age: Option<&'a Age>,
     /// How many days that may be; none where it is not judged.
     pub max_digest_age: Option<u32>,
+    /// Whether it is signed as each entry of `signatures` requires that is for it; empty where nobody was asked.
+    pub signatures: &'a [Signed],
 }
 
 impl<'a> Facts<'a> {
@@ -150,7 +153,7 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn of(image: &'a LocatedImage, strict: bool, allowed_registries: &'a [String]) -> Self {
         let (registry, scan, age, max_digest_age) = (None, None, None, None);
-        Self { image, strict, allowed_registries, registry, scan, age, max_digest_age }
+        Self { image, strict, allowed_registries, registry, scan, age, max_digest_age, signatures: &[] }
     }
 }
 
@@ -183,6 +186,7 @@ pub static RULES: &[&Rule] = &[
     &digest_not_found::RULE,
     &tag_moved::RULE,
     &single_platform::RULE,
+    &unsigned::RULE,
     &vulnerable::RULE,
     &unchecked::RULE,
 ];

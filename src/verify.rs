@@ -12,9 +12,10 @@ use crate::gate::{Collected, Deployed};
 use crate::pin::{Table, by_digest, by_tag};
 use crate::policy::Policy;
 use crate::reference::Reference;
-use crate::resolution::{Answer, Answers, Asked, Content, Description, Object, Served, Standing};
+use crate::resolution::{Answer, Answers, Artifacts, Asked, Content, Description, Object, Served, Standing};
 use crate::rule::{self, Facts, JudgedBy};
 use crate::scan::Scans;
+use crate::signature::{self, Trust};
 
 /// Asks about every image and adds what the rules of `verify` say to what was collected. Where scan reports are given,
 /// each image must have one.
@@ -125,6 +126,18 @@ fn look(first: &Answer<Served>, name: &Asked, described: &Table<Description>) ->
             })
         }),
     }
+}
+
+/// Asks for the signatures of every image for which they are required, and adds what the rules say of them.
+pub fn ask_signatures(collected: &mut Collected, policy: &Policy, trust: &Trust, artifacts: &dyn Artifacts) {
+    let references: Vec<_> = collected.images.iter().map(|deployed| deployed.image.reference()).collect();
+    let known = signature::look(&references, trust, artifacts);
+    let mut findings = Vec::new();
+    for (deployed, signatures) in collected.images.iter().zip(&known.images) {
+        findings.extend(says(deployed, Facts { signatures, ..policy.facts(&deployed.image) }, policy));
+    }
+    collected.counts.unchecked += known.open;
+    collected.findings.extend(findings);
 }
 
 /// What the rules of `verify` say of an image.

@@ -10,6 +10,7 @@ use crate::policy;
 use crate::resolution::Registry;
 use crate::rule::JudgedBy;
 use crate::scan::Scans;
+use crate::signature::Trust;
 use crate::verify;
 
 /// Judges what is asked for, asks the registries, and prints the outcome.
@@ -19,16 +20,18 @@ pub(crate) fn run(
     asking: &Asking,
     scanning: &Scanning,
     evidence: Option<&Path>,
+    trusted_root: Option<&Path>,
 ) -> anyhow::Result<u8> {
     let mut setup = Setup::new(common, true)?;
     if let Some(gate) = &scanning.gate {
         setup.policy.set_scan_gate(policy::named_gate(gate)?);
     }
     let asked = setup.asked(input)?;
+    let trust = Trust::read(&setup.policy, &setup.workspace, trusted_root)?;
     let named: Vec<_> = scanning.reports.iter().map(String::as_str).collect();
     let scans = scans::read(&setup.workspace, &named)?;
     let registries = registries::connect(&setup.policy, common, asking)?;
-    let judged = judge(&setup, &asked, &*registries, scans.as_ref())?;
+    let judged = judge(&setup, &asked, &trust, &*registries, scans.as_ref())?;
     let status = super::check::show(&judged.report, common)?;
     if let Some(folder) = evidence {
         super::evidence::write(folder, &setup, &judged, judged_by(scans.as_ref()), scans.as_ref())?;
@@ -40,12 +43,14 @@ pub(crate) fn run(
 pub(crate) fn judge(
     setup: &Setup,
     asked: &Asked<'_>,
+    trust: &Trust,
     registries: &dyn Registry,
     scans: Option<&Scans>,
 ) -> anyhow::Result<Judged> {
     let request = setup.request(&setup.workspace, asked.targets());
     let mut collected = setup.collect(&request)?;
     verify::ask(&mut collected, &setup.policy, registries, scans);
+    verify::ask_signatures(&mut collected, &setup.policy, trust, registries);
     Ok(gate::conclude(collected, &request, judged_by(scans)))
 }
 

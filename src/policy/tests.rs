@@ -89,6 +89,8 @@ fn the_command_line_stands_above_levels_and_levels_above_the_policy() {
     let quiet = parse("version: 1\nlevels: {disallowed-registry: warning}\nallow-registries: [ghcr.io]\n").unwrap();
     assert_eq!(level(&quiet, "disallowed-registry"), Level::Warning);
     assert_eq!(level(&Policy::default(), "disallowed-registry"), Level::Off);
+    let signed = parse("version: 1\nsignatures: [{images: '**', key: a.pub}]\n").unwrap();
+    assert_eq!((level(&signed, "unchecked"), level(&Policy::default(), "unchecked")), (Level::Error, Level::Warning));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `unchecked`: the registry did not answer.
 
 use super::{Facts, JudgedBy, Level, Rule, Verdict};
-use crate::resolution::Answer;
+use crate::resolution::{Answer, Signed};
 
 pub(super) static RULE: Rule = Rule {
     id: "unchecked",
@@ -9,7 +9,8 @@ pub(super) static RULE: Rule = Rule {
     strict: Level::Error,
     summary: "a question could not be answered: the registry did not answer, or no scan report is for the image",
     why: "what was not looked at is not known to be good: an outage or a rate limit must not pass for a clean result",
-    fix: "run again later, log in to the registry (`docker login`, the input `registry-auth`), or configure a mirror",
+    fix: "run again later, log in to the registry (`docker login`, the input `registry-auth`), or configure a mirror. \
+          Where `signatures` are required it is an error unless `levels` says otherwise",
     example: None,
     judged_by: JudgedBy::Verify,
     judge: Some(judge),
@@ -40,15 +41,18 @@ fn scanned(facts: &Facts<'_>) -> Option<Verdict> {
 }
 
 fn asked(facts: &Facts<'_>) -> Option<Verdict> {
-    let registry = facts.registry?;
-    let digest = match &registry.digest {
-        Answer::Unanswered(why) => Some((why, "whether the digest exists")),
+    let digest = match facts.registry.map(|registry| &registry.digest) {
+        Some(Answer::Unanswered(why)) => Some((why, "whether the digest exists")),
         _ => None,
     };
-    let tag = match &registry.tag {
+    let tag = match facts.registry.and_then(|registry| registry.tag.as_ref()) {
         Some(Answer::Unanswered(why)) => Some((why, "what the tag serves now")),
         _ => None,
     };
-    let (why, what) = digest.or(tag)?;
+    let signature = facts.signatures.iter().find_map(|signed| match signed {
+        Signed::Open(why) => Some((why, "whether it is signed as required")),
+        Signed::Yes | Signed::No(_) => None,
+    });
+    let (why, what) = digest.or(tag).or(signature)?;
     Some(Verdict { message: format!("{what} is not known: {}", why.reason), help: why.help.clone() })
 }

@@ -116,10 +116,15 @@ impl Daemon {
     pub(crate) fn push_manifest(&self, repository: &str, name: &str, media_type: &str, document: &Value) -> String {
         let bytes = serde_json::to_vec_pretty(document).unwrap();
         let name = if name.is_empty() { digest(&bytes) } else { name.to_owned() };
-        let path = format!("/v2/{repository}/manifests/{name}");
-        let done = exchange(&self.address, "PUT", &path, &[("content-type", media_type)], &bytes);
-        assert_eq!(done.status, 201, "{done:?} {}", String::from_utf8_lossy(&done.body));
+        self.push_bytes(repository, &name, media_type, &bytes);
         digest(&bytes)
+    }
+
+    /// Stores a manifest, byte by byte.
+    pub(crate) fn push_bytes(&self, repository: &str, name: &str, media_type: &str, bytes: &[u8]) {
+        let path = format!("/v2/{repository}/manifests/{name}");
+        let done = exchange(&self.address, "PUT", &path, &[("content-type", media_type)], bytes);
+        assert_eq!(done.status, 201, "{done:?} {}", String::from_utf8_lossy(&done.body));
     }
 
     /// Stores an image of one platform (`linux/arm64`); without a tag under its digest alone.

@@ -75,7 +75,7 @@ fn the_rules_are_those_of_the_list() {
 #[test]
 fn configurations_in_the_documents_are_valid() {
     let mut seen = 0;
-    for path in ["README.md", "docs/configuration.md", "docs/digests.md", "docs/github.md"] {
+    for path in ["README.md", "docs/configuration.md", "docs/digests.md", "docs/github.md", "docs/signatures.md"] {
         for block in blocks(&read(path), "yaml").iter().filter(|block| block.starts_with("version:")) {
             let source = Source::new("digest-gate.yml", block.as_str());
             if block.contains("enforced-environments") {
@@ -87,7 +87,7 @@ fn configurations_in_the_documents_are_valid() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 4);
+    assert_eq!(seen, 6);
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod pull_request;
 mod registry;
 mod rollback;
 mod scan;
+mod signature;
 mod stacks;
 mod standin;
 mod suggestions;
