@@ -12,6 +12,7 @@ use crate::policy;
 use crate::report::{self, Style, annotations, step_summary};
 use crate::rule;
 use crate::runner::Runner;
+use crate::signature::Trust;
 
 /// Judges, and says so everywhere.
 pub(super) fn run(runner: &Runner, command: Command) -> anyhow::Result<u8> {
@@ -25,7 +26,8 @@ pub(super) fn run(runner: &Runner, command: Command) -> anyhow::Result<u8> {
         let scans = scans::read(&setup.workspace, &runner.lines("scan-report"))?;
         let auth = runner.input("registry-auth");
         let registries = registries::dial(&setup.policy, runner.variables(), auth)?;
-        verify::judge(&setup, &asked, &registries, scans.as_ref())?
+        let trust = Trust::read(&setup.policy, &setup.workspace, None)?;
+        verify::judge(&setup, &asked, &trust, &registries, scans.as_ref())?
     } else {
         setup.judge_asked(&asked)?
     };

@@ -1,7 +1,6 @@
 //! What the real programs deploy of a tree, next to what this program says of it.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::process::Command;
 
 use digest_gate::gate::{Deployed, Whole};
@@ -11,11 +10,6 @@ use digest_gate::yaml;
 
 use super::Tree;
 use crate::program::has_referee;
-
-/// An option with each of its values.
-fn each<'v>(option: &'v str, values: &'v [String]) -> impl Iterator<Item = &'v str> {
-    values.iter().flat_map(move |value| [option, value])
-}
 
 /// Which programs are there.
 pub(super) struct Referees {
@@ -38,7 +32,7 @@ impl Referees {
             let of_whole = images.iter().filter(|deployed| *deployed.whole == *whole && !deployed.image.built);
             let ours: BTreeSet<_> = of_whole.filter_map(|it| it.image.effective().map(str::to_owned)).collect();
             if ours != theirs {
-                writeln!(wrong, "{whole:?} is said to deploy {ours:#?}\nand deploys {theirs:#?}").unwrap();
+                wrong += &format!("{whole:?} is said to deploy {ours:#?}\nand deploys {theirs:#?}\n");
             }
         }
         wrong
@@ -50,9 +44,10 @@ impl Referees {
         let mut command = match whole {
             Whole::Stack { files, env_files, profiles } if self.compose => {
                 let mut command = Command::new("docker-compose");
+                command.args(files.iter().flat_map(|file| ["-f", file]));
+                command.args(env_files.iter().flat_map(|file| ["--env-file", file]));
                 let all = vec!["*".to_owned()];
-                command.args(each("-f", files)).args(each("--env-file", env_files));
-                command.args(each("--profile", profiles.as_ref().unwrap_or(&all)));
+                command.args(profiles.as_ref().unwrap_or(&all).iter().flat_map(|name| ["--profile", name]));
                 command.args(["config", "--images"]);
                 command
             }
@@ -63,7 +58,8 @@ impl Referees {
             }
             Whole::Chart { folder, values } if self.helm => {
                 let mut command = Command::new("helm");
-                command.args(["template", "rel", folder]).args(each("-f", values));
+                command.args(["template", "rel", folder]);
+                command.args(values.iter().flat_map(|file| ["-f", file]));
                 command
             }
             _ => return None,
