@@ -148,6 +148,12 @@ impl Tree {
         self.documents.iter().map(move |document| Node { tree: self, text, id: document.root })
     }
 
+    /// The node of a number that [`Node::id`] gave.
+    #[must_use]
+    pub fn node<'t>(&'t self, text: &'t str, id: u32) -> Option<Node<'t>> {
+        ((id as usize) < self.nodes.len()).then_some(Node { tree: self, text, id })
+    }
+
     /// Everything the tree holds, a line for each node in the order of the text; for comparing producers.
     #[doc(hidden)]
     #[must_use]

@@ -118,7 +118,7 @@ pub(super) fn read_parameters<'t>(
             let decides = parts.decides().map(|(_, value)| value);
             let field = members.iter().find(|(_, value, _)| Some(*value) == decides);
             field.map_or("", |(_, _, field)| field).clone_into(&mut walk.path);
-            walk.report_parts(&parts, true);
+            walk.report_parts(&parts, None, true);
             continue;
         }
         for (name, value, field) in members {
@@ -273,7 +273,7 @@ impl<'d, 't> Walk<'d, 't> {
         };
         let parts = Parts::gather(&|key| scalar_entry(&index, key), &scope, self.overrides);
         if let Some(parts) = &parts {
-            self.report_parts(parts, false);
+            self.report_parts(parts, Some(node), false);
         }
         for (key, value) in node.entries() {
             let Some(name) = key.scalar() else { continue };
@@ -312,7 +312,7 @@ impl<'d, 't> Walk<'d, 't> {
                 let length = self.path.len().saturating_sub(name.len());
                 let path = self.path.get(..length).unwrap_or_default().trim_end_matches('.').to_owned();
                 let own = std::mem::replace(&mut self.path, path);
-                self.report_parts(&parts, false);
+                self.report_parts(&parts, None, false);
                 self.path = own;
                 return;
             }
@@ -341,7 +341,8 @@ impl<'d, 't> Walk<'d, 't> {
         }
     }
 
-    fn report_parts(&mut self, parts: &Parts<'t>, is_whole_path: bool) {
+    /// Reports what parts come to; `mapping` is that of them, if it is one.
+    fn report_parts(&mut self, parts: &Parts<'t>, mapping: Option<Node<'t>>, is_whole_path: bool) {
         let Some((key, value)) = parts.decides() else { return };
         let Some(scalar) = value.resolve() else { return };
         let field = if is_whole_path { self.path.clone() } else { join(&self.path, key) };
@@ -359,12 +360,18 @@ impl<'d, 't> Walk<'d, 't> {
         let partial = parts.form() == Form::TagAlone;
         let image = self.report(scalar, field, &written, state);
         image_at(self.found, image, |image| image.partial = partial);
-        if let Some((state, related)) = self.with_app_version(parts, &written) {
-            image_at(self.found, image, |image| {
+        let with_version = self.with_app_version(parts, &written);
+        let version = with_version.as_ref().and(self.chart.as_ref()).map(|chart| chart.app_version.1.as_str());
+        let source = self.document.source;
+        image_at(self.found, image, |image| {
+            if let Some((state, related)) = with_version {
                 image.state = state;
                 image.related.push(related);
-            });
-        }
+            }
+            if let State::Reference(reference) = &image.state {
+                image.slot = parts.slot(source, mapping, reference, version);
+            }
+        });
     }
 
     /// A chart's own image without a tag has the chart's `appVersion` for one.

@@ -37,7 +37,7 @@ impl Slot {
 
 impl PinSlot {
     /// The slot with each of its places put elsewhere; those that have no place there are left out.
-    pub(super) fn moved(self, to: impl Fn(Slot) -> Option<Slot>) -> Self {
+    pub(super) fn moved(self, to: impl FnMut(Slot) -> Option<Slot>) -> Self {
         let Self::At(slots) = self else { return self };
         let slots: Vec<_> = slots.into_iter().filter_map(to).collect();
         if slots.is_empty() { Self::None(NOT_EXACT.to_owned()) } else { Self::At(slots) }
@@ -85,6 +85,11 @@ impl Form {
 pub(super) fn form_of(source: &Source, node: Node<'_>) -> Form {
     let is_plain = node.resolve().is_some_and(|node| node.kind() == NodeKind::Scalar(Style::Plain));
     if is_plain && is_json_name(source.file_name()) { Form::Number } else { Form::Text }
+}
+
+/// The digest is written with its `@` behind a scalar.
+pub(super) fn behind(source: &Arc<Source>, node: Node<'_>) -> Slot {
+    form_of(source, node).slot(&Place::new(source, node.span()))
 }
 
 /// The slot of an image that other texts than its own take part in: those that are named beside it.

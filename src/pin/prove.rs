@@ -21,6 +21,7 @@ pub(super) struct Difference {
 }
 
 const OTHERS: &str = "writing its digest would change another image";
+const UNREAD: &str = "what deploys it reads no digest where one could be written";
 const COUNT: &str = "writing its digest would change which images are found";
 
 /// What tells an image from the others before and after: the scalar that decides it may be another one afterwards.
@@ -59,8 +60,11 @@ pub(super) fn differences(before: &[Deployed], wanted: &[Option<Wanted>], after:
                 _ => old.effective().map(str::to_owned),
             };
             if expected.as_deref() != new.effective() || wanted.is_none() && old.status() != new.status() {
-                let got = new.effective().unwrap_or("nothing that can be decided");
-                let why = format!("with its digest written it would be `{got}`");
+                let why = match new.effective() {
+                    got if got == old.effective() => UNREAD.to_owned(),
+                    Some(got) => format!("with its digest written it would be `{got}`"),
+                    None => "with its digest written it could not be decided any more".to_owned(),
+                };
                 differences.push(Difference { index: Some(index), places: places_of(old), why });
             }
         }

@@ -213,3 +213,13 @@ fn pipelines() {
 fn other_kinds() {
     check_all(cases::OTHERS);
 }
+
+#[test]
+fn helm_values() {
+    check_all(cases::VALUES);
+}
+
+#[test]
+fn charts() {
+    check_all(cases::CHARTS);
+}

@@ -10,6 +10,7 @@ mod package;
 mod parse;
 mod render;
 mod rendered;
+mod slots;
 mod text;
 mod value;
 
@@ -50,7 +51,8 @@ pub fn read(chart: &Chart<'_>) -> Found {
     let files = files_of(chart);
     report_missing(chart, &package, &render.marks, &mut found);
     load(&package, &package.name, &files, &mut render, &mut found);
-    let mut read = rendered::Reading::new(chart.chart, found);
+    let all = files.iter().filter(|(path, _)| path.contains("templates/")).map(|(_, source)| Arc::clone(source));
+    let mut read = rendered::Reading::new(chart.chart, all.collect(), found);
     deploy(&package, &package.name, &values, &files, &mut render, &mut read);
     if render.work == 0 {
         render.is_uncertain = true;

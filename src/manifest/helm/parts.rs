@@ -1,7 +1,11 @@
 //! An image that is written as several scalars: which scalar is which part, and what they compose.
 
+use std::sync::Arc;
+
 use crate::manifest::merge::Entry as Part;
-use crate::reference::ends_in_digest;
+use crate::manifest::{PinSlot, Slot, slot};
+use crate::reference::{Reference, ends_in_digest};
+use crate::source::{Place, Source};
 use crate::yaml::Node;
 
 /// What the mappings around one say of it.
@@ -59,17 +63,30 @@ pub(super) struct Parts<'t> {
     base: Option<Part<'t>>,
     tag: Option<Part<'t>>,
     digest: Option<Part<'t>>,
+    /// Keys that are there and have no text yet.
+    empty_tag: Option<Part<'t>>,
+    empty_digest: Option<Part<'t>>,
     form: Form,
 }
 
-const TAGS: [&str; 2] = ["tag", "imageTag"];
-const DIGESTS: [&str; 5] = ["digest", "sha", "sha256", "imageDigest", "imageSHA"];
+pub(super) const TAGS: [&str; 2] = ["tag", "imageTag"];
+pub(super) const DIGESTS: [&str; 5] = ["digest", "sha", "sha256", "imageDigest", "imageSHA"];
 const POLICIES: [&str; 2] = ["pullPolicy", "imagePullPolicy"];
 const REGISTRIES: [&str; 4] = ["registry", "hub", "imageRegistry", "defaultRegistry"];
 /// Digests for one cloud each, in Cilium's operator.
 const CLOUD_DIGESTS: [&str; 4] = ["genericDigest", "awsDigest", "azureDigest", "alibabacloudDigest"];
 /// Hosts of source code, which serve no images.
 const CODE_HOSTS: [&str; 3] = ["github.com/", "gitlab.com/", "bitbucket.org/"];
+
+/// Why no digest is written where the chart gives the tag.
+pub(super) const NO_TAG: &str =
+    "no tag stands here, so the chart decides it: write `tag`, and the digest goes behind it";
+
+/// The slot of a value called `key`: some charts put `sha256:` before what they find there.
+pub(super) fn in_forms(key: &str, slot: Slot) -> [Slot; 2] {
+    let bare = Slot { is_bare: true, ..slot.clone() };
+    if key.to_ascii_lowercase().contains("sha") { [bare, slot] } else { [slot, bare] }
+}
 
 fn filled(part: Option<Part<'_>>) -> Option<Part<'_>> {
     part.filter(|(_, value)| value.string().is_some_and(|text| !text.is_empty()))
@@ -168,15 +185,32 @@ impl<'t> Parts<'t> {
     }
 
     fn empty() -> Self {
-        Self { registry: String::new(), parent: None, base: None, tag: None, digest: None, form: Form::Whole }
+        Self {
+            registry: String::new(),
+            parent: None,
+            base: None,
+            tag: None,
+            digest: None,
+            empty_tag: None,
+            empty_digest: None,
+            form: Form::Whole,
+        }
     }
 
     /// Tag and digest, whatever they belong to.
     fn versions(get: &dyn Fn(&str) -> Option<Part<'t>>) -> Self {
         let first = |keys: &[&str]| keys.iter().find_map(|key| filled(get(key)));
-        let mut parts = Self { tag: first(&TAGS), digest: first(&DIGESTS), ..Self::empty() };
+        let empty = |keys: &[&str]| keys.iter().find_map(|key| get(key)).filter(|part| filled(Some(*part)).is_none());
+        let mut parts = Self {
+            tag: first(&TAGS),
+            digest: first(&DIGESTS),
+            empty_tag: empty(&TAGS),
+            empty_digest: empty(&DIGESTS),
+            ..Self::empty()
+        };
         if get("useDigest").is_some_and(|(_, value)| value.scalar() == Some("false")) {
             parts.digest = None;
+            parts.empty_digest = None;
         } else if parts.digest.is_none() && first(&CLOUD_DIGESTS).is_some() {
             parts.form = Form::SeveralDigests;
         }
@@ -272,6 +306,54 @@ impl<'t> Parts<'t> {
     /// The scalar that carries the digest, else the tag, else the name.
     pub(super) fn decides(&self) -> Option<Part<'t>> {
         self.digest.or(self.tag).or(self.base)
+    }
+
+    /// Where the digest of the image that deploys `reference` is written. `mapping` is that of the parts, if it is one;
+    /// `version` is the tag that the chart gives where none stands.
+    pub(super) fn slot(
+        &self,
+        source: &Arc<Source>,
+        mapping: Option<Node<'t>>,
+        reference: &Reference,
+        version: Option<&str>,
+    ) -> PinSlot {
+        let place = |part: Part<'t>| Some(Place::new(source, part.1.resolve()?.span()));
+        let tag = self.tag.and_then(place).filter(|place| Some(place.text()) == reference.tag());
+        if let Some(digest) = reference.digest() {
+            let places = [self.digest, self.tag, self.base].into_iter().flatten().filter_map(place);
+            let hex = digest.rsplit(':').next().unwrap_or(digest);
+            let written = |place: Place| {
+                Slot::over_digest(&place, digest)
+                    .or_else(|| Slot::over_digest(&place, hex).map(|slot| Slot { is_bare: true, ..slot }))
+            };
+            let slot = places.into_iter().find_map(written);
+            return slot.map_or_else(
+                || PinSlot::None(slot::IN_PARTS.to_owned()),
+                |slot| PinSlot::At(vec![Slot { tag, ..slot }]),
+            );
+        }
+        let mut slots = Vec::new();
+        if let Some((key, value)) = self.empty_digest.filter(|_| version.is_none() && reference.tag().is_some()) {
+            let slot = slot::into_empty(source, value).map(|slot| Slot { tag, ..slot });
+            slots.extend(slot.into_iter().flat_map(|slot| in_forms(key, slot)));
+        }
+        let with_version =
+            |slot: Slot| Slot { before: format!("{}{}@", slot.before, version.unwrap_or_default()), ..slot };
+        match (self.tag.or(self.base), version) {
+            (Some((key, _)), Some(_)) => {
+                let empty = self.empty_tag.map(|(_, value)| slot::into_empty(source, value));
+                let new = || {
+                    let mapping = mapping?;
+                    slot::new_entry(source, mapping, mapping.entry(key)?, "tag")
+                };
+                slots.extend(empty.unwrap_or_else(new).map(with_version));
+            }
+            (Some((_, value)), None) if reference.tag().is_some() => {
+                slots.extend(value.resolve().map(|node| slot::behind(source, node)));
+            }
+            _ => {}
+        }
+        if slots.is_empty() { PinSlot::None(NO_TAG.to_owned()) } else { PinSlot::At(slots) }
     }
 
     /// The reference, as charts compose it.

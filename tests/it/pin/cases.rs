@@ -774,6 +774,289 @@ pipelines: {default: [{step: {image: app:2«@{app}»}}]}
     ),
 ];
 
+pub(super) const VALUES: &[Case] = &[
+    (
+        "values without their chart",
+        "=== values-prod.yaml
+app: {image: {repository: r.io/app, tag: '1«@{app}»'}}
+web:
+  image:
+    registry: r.io
+    repository: web
+    tag: 1.2«@{web}» # a number
+    pullPolicy: Always
+db:
+  image:
+    repository: db
+    digest: '«{db}»'
+    tag: 7
+side:
+  image: {repository: side, tag: 1, sha: \"«{side#}»\"}
+old:
+  image:
+    repository: web
+    tag: 1
+    sha: «{old#}→{web#}»
+more:
+  image: {repository: app, tag: '1', digest: «{old}→{app}»}
+inTag:
+  image: {repository: app, tag: 1@«{old}→{app}»}
+text: {image: 'db:1«@{db}»'}
+busyboxImage: app
+busyboxImageTag: '3«@{app}»'
+off: {image: {repository: app, tag: '2«@{app}»', digest: '', useDigest: false}}
+none: {image: {repository: r.io/app, pullPolicy: Always}}
+alone: {image: {tag: '1'}}
+",
+        &[
+            "none.image.repository: no tag stands here, so the chart decides it: write `tag`, and the digest goes behind it",
+        ],
+    ),
+    (
+        "the version of the chart",
+        "=== Chart.yaml
+name: c
+appVersion: 1.2.3
+=== values.yaml
+image:
+  repository: app«
+  tag: 1.2.3@{app}»
+  pullPolicy: Always
+web:
+  image: {repository: web, tag: \"«1.2.3@{web}»\"}
+db:
+  image:
+    repository: db
+    tag:« 1.2.3@{db}»
+    digest: ''
+",
+        &[],
+    ),
+    (
+        "values in objects",
+        "=== release.yaml
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: r}
+spec:
+  values:
+    image: {repository: r.io/app, tag: '1«@{app}»'}
+    other: {image: 'web:1«@{web}»'}
+  postRenderers:
+  - kustomize:
+      images:
+      - name: c
+        newName: db
+        newTag: '2'«
+        digest: {db}»
+=== chart.yaml
+apiVersion: helm.cattle.io/v1
+kind: HelmChart
+metadata: {name: t}
+spec:
+  jobImage: app:1«@{app}»
+  set: {image.repository: r.io/web, image.tag: '1«@{web}»'}
+  valuesContent: |-
+    image:
+      repository: r.io/db
+      tag: \"2\"
+      digest: \"«{db}»\"
+=== app.yaml
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: a}
+spec:
+  source:
+    helm:
+      parameters:
+      - {name: image.repository, value: r.io/app}
+      - {name: image.tag, value: '1«@{app}»'}
+      values: |
+        image: web:1«@{web}»
+      valuesObject: {initImage: 'db:1«@{db}»'}
+=== flux/kustomization.yaml
+helmCharts:
+- name: x
+  valuesInline:
+    image:
+      repository: r.io/side
+      tag: v1«@{side}»
+",
+        &[],
+    ),
+];
+
+pub(super) const CHARTS: &[Case] = &[
+    (
+        "a tag of the environment, of the chart and of a template",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {charts: [{chart: c, values: [prod.yaml]}]}}
+=== c/Chart.yaml
+apiVersion: v2
+name: c
+version: 0.1.0
+appVersion: 1.2.3
+=== c/values.yaml
+app: {repository: r.io/app, tag: '1'}
+web:
+  repository: web
+  tag: 2.0.1«@{web}»
+db: {image: 'db:1«@{db}»'}
+old: {repository: web, tag: '1', digest: {old}}
+=== c/templates/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - {name: a, image: '{{ .Values.app.repository }}:{{ .Values.app.tag }}'}
+  - name: b
+    image: {{ printf \"%s:%s\" .Values.web.repository .Values.web.tag | quote }}
+  - name: c
+    image: {{ .Values.db.image }}
+  - name: d
+    image: \"side:7«@{side}»\" # literal
+  - name: e
+    image: \"{{ .Values.side }}:8«@{side}»\"
+  - name: f
+    image: \"{{ .Values.old.repository }}:{{ .Values.old.tag }}@{{ .Values.old.digest }}\"
+=== prod.yaml
+app: {tag: '9«@{app}»'}
+side: side
+old: {digest: «{old}→{web}»}
+",
+        &[],
+    ),
+    (
+        "a digest that the chart reads",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {charts: [{chart: c, values: [prod.yaml]}]}}
+=== c/Chart.yaml
+apiVersion: v2
+name: c
+version: 0.1.0
+appVersion: 1.2.3
+=== c/values.yaml
+app: {repository: r.io/app, tag: '1', digest: ''}
+web: {repository: r.io/web, tag: '1', sha: '«{web#}»'}
+db: {repository: r.io/db, tag: ''}
+side: {repository: side, tag: '2', sha: '{old#}'}
+=== c/templates/_h.tpl
+{{ define \"image\" }}{{ .repository }}:{{ .tag }}{{ with .digest }}@{{ . }}{{ end }}{{ with .sha }}@sha256:{{ . }}{{ end }}{{ end }}
+=== c/templates/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - {name: a, image: '{{ template \"image\" .Values.app }}'}
+  - {name: b, image: '{{ template \"image\" .Values.web }}'}
+  - {name: c, image: '{{ template \"image\" .Values.db }}'}
+  - {name: d, image: '{{ template \"image\" .Values.side }}'}
+  - {name: e, image: '{{ template \"image\" .Values.more }}'}
+=== prod.yaml
+app:
+  # the tag of production
+  tag: '9'«
+  digest: {app}»
+db: {tag: '1'«, digest: {db}»}
+side: {sha: '«{old#}→{side#}»'}
+more: {repository: app, tag: '3', digest:« {app}»}
+",
+        &[],
+    ),
+    (
+        "a digest in place of the tag, and a version that is checked",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {charts: [{chart: c, values: []}]}}
+=== c/Chart.yaml
+apiVersion: v2
+name: c
+version: 0.1.0
+appVersion: 1.2.3
+=== c/values.yaml
+app: {repository: app, tag: '1«@{app}»', digest: ''}
+=== c/templates/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - {name: a, image: '{{ .Values.app.repository }}{{ if .Values.app.digest }}@{{ .Values.app.digest }}{{ else }}:{{ .Values.app.tag }}{{ end }}'}
+",
+        &[],
+    ),
+    (
+        "the version of the chart",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {charts: [{chart: c, values: [prod.yaml]}]}}
+=== c/Chart.yaml
+apiVersion: v2
+name: c
+version: 0.1.0
+appVersion: 1.2.3
+=== c/values.yaml
+app: {repository: app, tag: '«1.2.3@{app}»'}
+web:
+  repository: web
+db: db
+=== c/templates/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - {name: a, image: '{{ .Values.app.repository }}:{{ .Values.app.tag | default .Chart.AppVersion }}'}
+  - {name: b, image: '{{ .Values.web.repository }}:{{ default .Chart.AppVersion .Values.web.tag }}'}
+  - {name: c, image: '{{ .Values.db }}:{{ .Chart.AppVersion }}'}
+=== prod.yaml
+web:
+  repository: r.io/web # ours«
+  tag: 1.2.3@{web}»
+",
+        &[
+            "db: what deploys it reads no digest where one could be written",
+        ],
+    ),
+    (
+        "sub-charts",
+        "=== digest-gate.yml
+version: 1
+environments: {production: {charts: [{chart: c, values: [prod.yaml]}]}}
+=== c/Chart.yaml
+apiVersion: v2
+name: c
+version: 0.1.0
+dependencies: [{name: db, version: 1.0.0, repository: 'file://x'}]
+=== c/values.yaml
+db: {image: {tag: '2«@{db}»'}}
+=== c/templates/a.yaml
+=== c/charts/db/Chart.yaml
+apiVersion: v2
+name: db
+version: 1.0.0
+=== c/charts/db/values.yaml
+image: {repository: db, tag: '1'}
+side: {repository: side, tag: '1«@{side}»'}
+=== c/charts/db/templates/pod.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - {name: a, image: '{{ .Values.image.repository }}:{{ .Values.image.tag }}'}
+  - {name: b, image: '{{ .Values.side.repository }}:{{ .Values.side.tag }}'}
+=== prod.yaml
+x: y
+",
+        &[],
+    ),
+];
+
 pub(super) const OTHERS: &[Case] = &[(
     "units, objects, task definitions",
     "=== a.container

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::package::Package;
 use super::render::Render;
+use super::slots::Slots;
 use super::text::{ANYTHING, Mark, Marks, Origin, Piece, SOME_TEXT, Text, Writer};
 use super::value::{self, Value};
 use super::{WAY_OUT, unresolved};
 use crate::manifest::helm::{self, template};
-use crate::manifest::{self, Alone, Document, Found, LocatedImage, Related, State, Unreadable};
+use crate::manifest::{self, Alone, Document, Found, LocatedImage, PinSlot, Related, State, Unreadable};
 use crate::reference::Reference;
 use crate::source::{Place, Source, Span};
 use crate::yaml::Tree;
@@ -30,7 +31,7 @@ impl Rendered {
     }
 
     /// The pieces that a span shares bytes with, each with where it begins.
-    fn pieces(&self, span: Span) -> impl Iterator<Item = (usize, &Piece)> {
+    pub(super) fn pieces(&self, span: Span) -> impl Iterator<Item = (usize, &Piece)> {
         let range = span.range();
         let first = self.starts.partition_point(|&start| start <= range.start).saturating_sub(1);
         let from = self.starts.iter().copied().zip(&self.pieces).skip(first);
@@ -39,8 +40,20 @@ impl Rendered {
     }
 
     /// The piece that a byte is of.
-    fn piece_at(&self, at: usize) -> Option<(usize, &Piece)> {
+    pub(super) fn piece_at(&self, at: usize) -> Option<(usize, &Piece)> {
         self.pieces(Span::new(at, at + 1)).next()
+    }
+
+    /// The pieces without a byte at an offset.
+    pub(super) fn empty_at(&self, at: usize) -> impl Iterator<Item = &Piece> {
+        let first = self.starts.partition_point(|&start| start < at);
+        let here = self.starts.iter().zip(&self.pieces).skip(first).take_while(move |(start, _)| **start == at);
+        here.map(|(_, piece)| piece).filter(|piece| piece.text.is_empty())
+    }
+
+    /// The text of a span.
+    pub(super) fn slice(&self, span: Span) -> &str {
+        self.text.get(span.range()).unwrap_or_default()
     }
 
     /// The text with holes that stand alone on their lines turned into comments, which take as many bytes.
@@ -61,6 +74,7 @@ pub(super) struct Reading {
     covered: HashSet<(usize, Span)>,
     /// Values that were rendered anywhere.
     printed: HashSet<Mark>,
+    slots: Slots,
     tree: Tree,
 }
 
@@ -69,12 +83,14 @@ fn key_of(place: &Place) -> (usize, Span) {
 }
 
 impl Reading {
-    pub(super) fn new(chart: &Arc<Source>, found: Found) -> Self {
+    /// `templates` are all those of the chart and its sub-charts.
+    pub(super) fn new(chart: &Arc<Source>, templates: Vec<Arc<Source>>, found: Found) -> Self {
         Self {
             found,
             chart: Arc::clone(chart),
             covered: HashSet::new(),
             printed: HashSet::new(),
+            slots: Slots::new(templates),
             tree: Tree::default(),
         }
     }
@@ -136,6 +152,7 @@ impl Reading {
         marks: &Marks,
     ) -> LocatedImage {
         let span = image.place.span;
+        let slot = self.slots.of(&image, rendered, marks);
         let deployed = deployed_by(rendered, span, marks);
         let parts: Vec<(&Piece, &Origin)> =
             rendered.pieces(span).filter_map(|(_, piece)| Some((piece, marks.get(piece.mark)?))).collect();
@@ -159,6 +176,7 @@ impl Reading {
             if hole { State::unresolved(format!("nothing in the chart decides it: {WAY_OUT}")) } else { image.state };
         let field = decider.and_then(|origin| origin.field.as_deref()).unwrap_or(&image.field);
         let mut placed = LocatedImage::new(helm::KIND.name, &place.source, place.span, field, &written, state);
+        placed.slot = slot;
         placed.resource = image.resource.map(|name| name.replace([SOME_TEXT, ANYTHING], "…"));
         placed.related = related(&parts, &place, deployed);
         if !hole {
@@ -207,6 +225,9 @@ impl Reading {
             if !names.contains(&first) {
                 with_version(&mut image, &version, &render.marks);
             }
+            if !matches!(image.slot, PinSlot::Text) {
+                image.slot = self.slots.of(&image, &rendered, &render.marks);
+            }
             image.place = origin.place.clone();
             self.found.images.push(image);
         }
@@ -232,7 +253,7 @@ impl Reading {
 }
 
 /// The place of a part of a piece: exact in a template, the whole scalar in values.
-fn exact(piece: &Piece, marks: &Marks, part: std::ops::Range<usize>) -> Option<Place> {
+pub(super) fn exact(piece: &Piece, marks: &Marks, part: std::ops::Range<usize>) -> Option<Place> {
     let origin = marks.get(piece.mark)?;
     let start = origin.place.span.start as usize + piece.skip as usize;
     let span = Span::new(start + part.start, start + part.end);
@@ -242,7 +263,7 @@ fn exact(piece: &Piece, marks: &Marks, part: std::ops::Range<usize>) -> Option<P
     Some(if stands { Place::new(&origin.place.source, span) } else { origin.place.clone() })
 }
 
-fn is_value(origin: &Origin) -> bool {
+pub(super) fn is_value(origin: &Origin) -> bool {
     matches!(origin.writer, Writer::Defaults | Writer::Environment)
 }
 
