@@ -32,7 +32,7 @@ impl Referees {
             let of_whole = images.iter().filter(|deployed| *deployed.whole == *whole && !deployed.image.built);
             let ours: BTreeSet<_> = of_whole.filter_map(|it| it.image.effective().map(str::to_owned)).collect();
             if ours != theirs {
-                wrong += &format!("{whole:?} is said to deploy {ours:#?}\nand deploys {theirs:#?}\n");
+                writeln!(wrong, "{whole:?} is said to deploy {ours:#?}\nand deploys {theirs:#?}").unwrap();
             }
         }
         wrong
