@@ -1,6 +1,7 @@
 //! What the real programs deploy of a tree, next to what this program says of it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::process::Command;
 
 use digest_gate::gate::{Deployed, Whole};
