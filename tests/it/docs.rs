@@ -87,7 +87,7 @@ fn configurations_in_the_documents_are_valid() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 6);
+    assert_eq!(seen, 8);
 }
 
 #[test]
