@@ -55,6 +55,6 @@ pub(crate) fn judge(
 }
 
 /// Which rules were all judged.
-fn judged_by(scans: Option<&Scans>) -> JudgedBy {
+pub(crate) fn judged_by(scans: Option<&Scans>) -> JudgedBy {
     if scans.is_some() { JudgedBy::Scans } else { JudgedBy::Verify }
 }

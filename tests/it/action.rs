@@ -263,6 +263,11 @@ fn verify_and_images_set_their_outputs() {
     let verified = run(&folder, &standin, &[&only[..], &[("check-run", "off")]].concat());
     assert_eq!((verified.ran.status, verified.output("errors")), (1, "1"), "{}", verified.ran.shown());
     assert!(verified.ran.stdout.contains("title=digest-gate%3A tag-moved::"), "{}", verified.ran.shown());
+    let proven = run(&folder, &standin, &[&only[..], &[("check-run", "off"), ("evidence", "proof/run")]].concat());
+    assert_eq!(proven.ran.status, 1, "{}", proven.ran.shown());
+    assert!(folder.path().join("proof/run/statement.json").is_file());
+    let again = run(&folder, &standin, &[&only[..], &[("check-run", "off"), ("evidence", "proof/run")]].concat());
+    assert_eq!((again.ran.status, again.output("result")), (2, "error"), "{}", again.ran.shown());
     // The result of scanners is asked for by digest.
     folder.write("scans/empty.json", "{\"SchemaVersion\": 2}");
     let scanned =

@@ -1,16 +1,18 @@
 //! The commands of the action that judge: `check` and `verify`; and `images`, which only lists.
 
+use std::path::Path;
+
 use anyhow::Context;
 
 use super::{Command, asked, post, setup, workspace};
 use crate::cli::{CLEAN, FAILED, FINDINGS};
-use crate::command::{registries, scans, verify};
+use crate::command::{evidence, registries, scans, verify};
 use crate::finding::{Report, Severity};
 use crate::gate::Judged;
 use crate::manifest::{LocatedImage, State};
 use crate::policy;
 use crate::report::{self, Style, annotations, step_summary};
-use crate::rule;
+use crate::rule::{self, JudgedBy};
 use crate::runner::Runner;
 use crate::signature::Trust;
 
@@ -22,14 +24,15 @@ pub(super) fn run(runner: &Runner, command: Command) -> anyhow::Result<u8> {
         setup.policy.set_scan_gate(policy::named_gate(gate)?);
     }
     let asked = asked(runner, &setup)?;
-    let judged = if command == Command::Verify {
+    let (judged, by, scans) = if command == Command::Verify {
         let scans = scans::read(&setup.workspace, &runner.lines("scan-report"))?;
         let auth = runner.input("registry-auth");
         let registries = registries::dial(&setup.policy, runner.variables(), auth)?;
-        let trust = Trust::read(&setup.policy, &setup.workspace, None)?;
-        verify::judge(&setup, &asked, &trust, &registries, scans.as_ref())?
+        let trust = Trust::read(&setup.policy, &setup.workspace, runner.input("trusted-root").map(Path::new))?;
+        let judged = verify::judge(&setup, &asked, &trust, &registries, scans.as_ref())?;
+        (judged, verify::judged_by(scans.as_ref()), scans)
     } else {
-        setup.judge_asked(&asked)?
+        (setup.judge_asked(&asked)?, JudgedBy::Check, None)
     };
     if command == Command::Images {
         return list(runner, &judged);
@@ -42,6 +45,9 @@ pub(super) fn run(runner: &Runner, command: Command) -> anyhow::Result<u8> {
         if let (Some(file), Some(check)) = (runner.input(input), report::find(format).and_then(|it| it.check)) {
             crate::command::emit(&check(report, &style), Some(&workspace(runner)?.join(file)))?;
         }
+    }
+    if let Some(folder) = runner.input("evidence") {
+        evidence::write(&workspace(runner)?.join(folder), &setup, &judged, by, scans.as_ref())?;
     }
     runner.set_outputs(&outputs(runner, &judged)).context("cannot write the outputs")?;
     posting.report(runner, &setup, &asked, &judged)?;
