@@ -22,8 +22,8 @@
 //! - reading: [`yaml`] (a tree of byte ranges), [`manifest`] (kinds, located images)
 //! - judging: [`rule`], [`finding`], [`policy`] (the configuration), [`exception`]
 //! - running: [`walk`], [`gate`]
-//! - asking: [`registry`], and what is made of the answers: [`pin`], [`verify`], [`signature`] (whether what is stored
-//!   beside an image proves who made it)
+//! - asking: [`registry`], [`scan`] (reports of scanners), and what is made of the answers: [`pin`], [`verify`],
+//!   [`signature`] (whether what is stored beside an image proves who made it)
 //! - beginning: [`init`] (what is written for a repository that has no configuration yet)
 //! - output: [`report`] (one file a format), [`github`] (posts to it), `command` (one file a command), [`cli`]
 

@@ -1,5 +1,6 @@
 //! What a registry answers, as plain data: three states that are never mixed up, digests, platforms, dates.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -249,24 +250,27 @@ impl Scanned {
     /// What is called by one of `ids`, beside the first of these names, and the rest without a name.
     #[must_use]
     pub fn apart<'i>(self, ids: &[&'i str]) -> Vec<(Option<&'i str>, Self)> {
-        let mut parts: Vec<_> =
-            std::iter::once(None).chain(ids.iter().copied().map(Some)).map(|id| (id, Vec::new())).collect();
-        for vulnerability in self.found {
-            let name = ids.iter().copied().find(|id| vulnerability.is_called(id));
-            if let Some((_, part)) = parts.iter_mut().find(|(id, _)| *id == name) {
-                part.push(vulnerability);
+        let Self { gate, found } = self;
+        let mut of_name: HashMap<&str, usize> = HashMap::new();
+        for (index, id) in ids.iter().enumerate() {
+            of_name.entry(id).or_insert(index + 1);
+        }
+        let names = std::iter::once(None).chain(ids.iter().copied().map(Some));
+        let mut parts: Vec<_> = names.map(|name| (name, Self { gate, found: Vec::new() })).collect();
+        for vulnerability in found {
+            let first = vulnerability.names().filter_map(|name| of_name.get(name)).min();
+            if let Some((_, part)) = parts.get_mut(first.copied().unwrap_or(0)) {
+                part.found.push(vulnerability);
             }
         }
-        let gate = self.gate;
-        parts.into_iter().map(|(id, found)| (id, Self { gate, found })).collect()
+        parts
     }
 }
 
 impl Vulnerability {
-    /// Whether it has this name.
-    #[must_use]
-    pub fn is_called(&self, name: &str) -> bool {
-        self.id == name || self.aliases.iter().any(|alias| alias == name)
+    /// Its names; the scanner's own first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.id).chain(&self.aliases).map(String::as_str)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::reference::Reference;
 use crate::resolution::{Answer, Content, Description, Fix, Grade, Scanned, Unanswered, Vulnerability};
 use crate::source::{Source, sha256};
 use purl::Package;
-use vex::Statement;
+use vex::{Said, Statement};
 
 pub use read::Broken;
 
@@ -106,11 +106,11 @@ impl Scans {
         self.reports.iter().any(|report| report.void.is_none() && report.names(digest))
     }
 
-    /// What the reports say of an image; none where it has no digest that one could be for. `registry` is what the
+    /// What the reports say of an image; nothing where it has no digest that one could be for. `registry` is what the
     /// registry says of this digest: a report of the image of one platform counts for the index that has it.
     #[must_use]
-    pub fn of(&self, image: &Reference, registry: &Answer<Description>, policy: Scan) -> Option<Answer<Scanned>> {
-        let digest = image.digest()?;
+    pub fn of(&self, image: &Reference, registry: &Answer<Description>, policy: Scan) -> Answer<Scanned> {
+        let Some(digest) = image.digest() else { return Answer::Missing };
         let mut digests = vec![digest];
         if let Answer::Found(Description { content: Content::Index(entries), .. }) = registry {
             digests.extend(entries.iter().map(|(_, digest)| digest.as_str()));
@@ -121,12 +121,13 @@ impl Scans {
             .filter(|report| report.void.is_none() && digests.iter().any(|digest| report.names(digest)))
             .collect();
         if reports.is_empty() {
-            return Some(Answer::Unanswered(self.unreported(image, registry)));
+            return Answer::Unanswered(self.unreported(image, registry));
         }
+        let said = Said::of(&self.statements);
         let mut found: BTreeMap<(&str, &str), Vulnerability> = BTreeMap::new();
         for report in reports {
             for line in report.found.iter().filter(|line| line.counts(policy)) {
-                if !vex::takes_back(&self.statements, line, digest, report) {
+                if !said.take_back(line, digest, report) {
                     join(&mut found, line);
                 }
             }
@@ -136,7 +137,7 @@ impl Scans {
             let unfixed = |it: &Vulnerability| !matches!(it.fix, Fix::In(_));
             b.grade.cmp(&a.grade).then_with(|| unfixed(a).cmp(&unfixed(b))).then_with(|| a.id.cmp(&b.id))
         });
-        Some(Answer::Found(Scanned { gate: policy.gate, found }))
+        Answer::Found(Scanned { gate: policy.gate, found })
     }
 
     fn unreported(&self, image: &Reference, registry: &Answer<Description>) -> Unanswered {
@@ -164,7 +165,10 @@ impl Scans {
         let idle = idle.map(|report| {
             let image = report.image.as_ref().map(|image| format!(" ({})", purl::short(image))).unwrap_or_default();
             let digest = report.digests.first().map_or("", String::as_str);
-            format!("{}: a report of {digest}{image}, which is not deployed: it counts for nothing", report.file)
+            format!(
+                "{}: a report of {digest}{image}, which no deployed image is known to have: it counts for nothing",
+                report.file
+            )
         });
         self.remarks.iter().cloned().chain(idle).collect()
     }

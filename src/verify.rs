@@ -88,9 +88,8 @@ fn closer(reference: &Reference, served: &Table<Served>, scans: Option<&Scans>) 
     let Answer::Found(found) = served.get(&asked) else { return Vec::new() };
     let now = reference.tag().and_then(|_| served.get(&by_tag(reference)).found());
     let moved = now.filter(|now| now.digest != digest).map(|now| by_digest(reference, &now.digest));
-    // A report may be for the image of one platform: then the index tells which ones it has.
-    let is_reported = scans.is_none_or(|scans| scans.names(digest));
-    if moved.is_none() && is_index(&found.media_type) && is_reported {
+    // A scan report may be for the image of one platform: the index tells which ones it has.
+    if moved.is_none() && is_index(&found.media_type) && scans.is_none() {
         return Vec::new();
     }
     moved.into_iter().chain([asked]).collect()

@@ -35,7 +35,7 @@ fn judge(facts: &Facts<'_>) -> Option<Verdict> {
         .map(|(word, count)| format!("{count} {word}"))
         .collect::<Vec<_>>()
         .join(", ");
-    let _ = write!(message, ": {}", named(first));
+    let _ = write!(message, " (the gate is {}): {}", scanned.gate.as_str(), named(first));
     for vulnerability in rest.iter().take(NAMED - 1) {
         let _ = write!(message, ", {}", named(vulnerability));
     }

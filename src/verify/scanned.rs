@@ -1,6 +1,6 @@
 //! What scan reports say of every image that is deployed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::says;
 use crate::finding::Finding;
@@ -16,61 +16,69 @@ const MAX_NAMES: usize = 1000;
 /// The rule about what is not known.
 const UNCHECKED: &str = "unchecked";
 
+/// A part of what the reports say of an image, by the vulnerability that an exception names.
+type Part<'e> = (Option<&'e str>, Answer<Scanned>);
+
 /// Adds what the scan reports say of every image.
 pub(super) fn judge(collected: &mut Collected, policy: &Policy, described: &Table<Description>, scans: &Scans) {
     let accepted: Vec<_> = policy.exceptions.iter().filter_map(|it| it.vulnerability.as_deref()).collect();
     let mut deployed: BTreeSet<String> = BTreeSet::new();
     let mut open: BTreeSet<&str> = BTreeSet::new();
     let mut findings = Vec::new();
+    // One image may stand in thousands of manifests, and its report have as many lines.
+    let mut known: HashMap<(&str, &str), Vec<Part<'_>>> = HashMap::new();
     for it in &collected.images {
         let Some(reference) = it.image.reference() else { continue };
         let unasked = Answer::Missing;
         let registry = reference.digest().map(|digest| by_digest(reference, digest));
         let registry = registry.and_then(|asked| described.asked(&asked)).unwrap_or(&unasked);
-        let Some(said) = scans.of(reference, registry, policy.scan()) else {
+        let Some(digest) = reference.digest() else {
             // It is unpinned, and that is said already.
             open.insert(reference.as_str());
             continue;
         };
-        deployed.extend(reference.digest().map(str::to_owned));
+        deployed.insert(digest.to_owned());
         if let Answer::Found(Description { content: Content::Index(entries), .. }) = registry {
             deployed.extend(entries.iter().map(|(_, digest)| digest.clone()));
         }
-        if said.found().is_none_or(|scanned| scanned.ungraded().next().is_some()) {
-            open.extend(reference.digest());
+        let parts = known
+            .entry((reference.name(), digest))
+            .or_insert_with(|| parts(scans.of(reference, registry, policy.scan()), &accepted));
+        let is_open = |said: &Answer<Scanned>| said.found().is_none_or(|it| it.ungraded().next().is_some());
+        if parts.iter().any(|(_, said)| is_open(said)) {
+            open.insert(digest);
         }
-        findings.extend(judge_one(it, said, &accepted, policy));
+        for (accepted, said) in parts {
+            findings.extend(judge_part(it, *accepted, said, policy));
+        }
     }
     collected.notices.extend(scans.remarks(&|digest| deployed.contains(digest)));
     collected.counts.unchecked += open.len();
     collected.findings.extend(findings);
 }
 
-/// What the rules say of the scan of one image: what an exception names is a finding of its own.
-fn judge_one(deployed: &Deployed, said: Answer<Scanned>, accepted: &[&str], policy: &Policy) -> Vec<Finding> {
-    let parts = match said {
-        Answer::Found(scanned) => scanned.apart(accepted),
-        Answer::Missing => Vec::new(),
-        Answer::Unanswered(why) => {
-            return says(
-                deployed,
-                Facts { scan: Some(&Answer::Unanswered(why)), ..policy.facts(&deployed.image) },
-                policy,
-            );
+/// What the reports say, in parts: what an exception names is a part of its own.
+fn parts<'e>(said: Answer<Scanned>, accepted: &[&'e str]) -> Vec<Part<'e>> {
+    match said {
+        Answer::Found(scanned) => {
+            let parts =
+                scanned.apart(accepted).into_iter().filter(|(name, part)| name.is_none() || !part.found.is_empty());
+            parts.map(|(name, part)| (name, Answer::Found(part))).collect()
         }
-    };
-    let judged = parts.into_iter().flat_map(|(accepted, part)| {
-        let scan = Answer::Found(part);
-        let mut findings = says(deployed, Facts { scan: Some(&scan), ..policy.facts(&deployed.image) }, policy);
-        for finding in &mut findings {
-            finding.vulnerabilities = match accepted {
-                Some(name) => vec![name.to_owned()],
-                None => names(&scan, finding.rule.id == UNCHECKED),
-            };
-        }
-        findings
-    });
-    judged.collect()
+        open => vec![(None, open)],
+    }
+}
+
+/// What the rules say of one part.
+fn judge_part(deployed: &Deployed, accepted: Option<&str>, scan: &Answer<Scanned>, policy: &Policy) -> Vec<Finding> {
+    let mut findings = says(deployed, Facts { scan: Some(scan), ..policy.facts(&deployed.image) }, policy);
+    for finding in &mut findings {
+        finding.vulnerabilities = match accepted {
+            Some(name) => vec![name.to_owned()],
+            None => names(scan, finding.rule.id == UNCHECKED),
+        };
+    }
+    findings
 }
 
 /// What a finding is about by name: what has a grade, or what has none.
@@ -130,7 +138,7 @@ mod tests {
     #[test]
     fn what_a_report_lists_is_one_finding_of_the_image() {
         let (found, open) = findings(&format!("app@{DIGEST}"), &[TRIVY], "");
-        let message = "vulnerable error [CVE-2026-1001 aws-access-key-id GHSA-abcd-2345-wxyz CVE-2026-1002]: 3 critical, 2 high: CVE-2026-1001 (libssl3 3.0.11-1~deb12u2, fixed in \
+        let message = "vulnerable error [CVE-2026-1001 aws-access-key-id GHSA-abcd-2345-wxyz CVE-2026-1002]: 3 critical, 2 high (the gate is high): CVE-2026-1001 (libssl3 3.0.11-1~deb12u2, fixed in \
                        3.0.15-1~deb12u1), CVE-2026-1001 (openssl 3.0.11-1~deb12u2, fixed in 3.0.15-1~deb12u1), \
                        aws-access-key-id (/app/config.json), GHSA-abcd-2345-wxyz (@org/parser 1.0.0, fixed in 1.0.1), \
                        CVE-2026-1002 (libc6 2.36-9+deb12u9, no fix yet)";
@@ -138,7 +146,9 @@ mod tests {
         assert_eq!(open, 1);
         let (found, open) = findings(&format!("app@{DIGEST}"), &[TRIVY], "policy: strict\nscan: {gate: critical}\n");
         assert!(
-            found.iter().any(|it| it.starts_with("vulnerable error") && it.contains(": 3 critical: ")),
+            found
+                .iter()
+                .any(|it| it.starts_with("vulnerable error") && it.contains(": 3 critical (the gate is critical): ")),
             "{found:?}"
         );
         assert!(found.iter().any(|it| it.starts_with("unchecked error")) && open == 1, "{found:?}");

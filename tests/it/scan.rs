@@ -45,7 +45,11 @@ fn what_is_grave_in_the_locked_image_blocks() {
     assert_eq!(ran.status, 1);
     snapshot("scan-vulnerable", &ran);
     let critical = verify(&folder, &["--scan-report", "scans/trivy.json", "--scan-gate", "critical"]);
-    assert!(critical.status == 1 && critical.stdout.contains(": 3 critical: "), "{}", critical.shown());
+    assert!(
+        critical.status == 1 && critical.stdout.contains(": 3 critical (the gate is critical): "),
+        "{}",
+        critical.shown()
+    );
     let ran = verify(&folder, &["--scan-report", "scans/trivy.json", "--format", "json"]);
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let found = lines.iter().find(|line| line["rule"] == "vulnerable").unwrap();
@@ -73,7 +77,8 @@ fn a_report_without_a_digest_counts_when_someone_says_what_was_scanned() {
     let said = format!("ghcr.io/org/app@{INDEX}=scout.sarif");
     let ran = verify(&folder, &["--scan-report", &said]);
     assert!(
-        ran.status == 1 && ran.stdout.contains("1 high: CVE-2026-2001 (lodash 4.17.20, fixed in 4.17.21)"),
+        ran.status == 1
+            && ran.stdout.contains("1 high (the gate is high): CVE-2026-2001 (lodash 4.17.20, fixed in 4.17.21)"),
         "{}",
         ran.shown()
     );
@@ -113,7 +118,7 @@ fn an_exception_that_names_a_vulnerability_is_listed_and_ends() {
     );
     folder.write("digest-gate.yml", &configuration(&ids[1..]));
     let ran = verify(&folder, &["--scan-report", "trivy.json"]);
-    assert!(ran.status == 1 && ran.stdout.contains("2 critical: CVE-2026-1001"), "{}", ran.shown());
+    assert!(ran.status == 1 && ran.stdout.contains("2 critical (the gate is high): CVE-2026-1001"), "{}", ran.shown());
     // Nothing was scanned: an exception for what a scan finds is not unused.
     let ran = verify(&folder, &[]);
     assert!(ran.status == 0 && !ran.stdout.contains("unused-exception"), "{}", ran.shown());
@@ -133,6 +138,12 @@ fn the_registry_says_whether_an_image_is_one_of_the_index() {
     assert_eq!(ran.status, 0, "{}", ran.shown());
     let ran = folder.run(&["verify", "--scan-report", "other.json", "--policy", "strict"]);
     assert!(ran.status == 1 && ran.stdout.contains("no scan report is for its digest"), "{}", ran.shown());
+    // Several reports of one image, each of one of its platforms.
+    let arm64 = TRIVY.replace(INDEX, &arm64);
+    folder.write("arm64.json", &arm64);
+    let both = ["verify", "--scan-report", "amd64.json", "--scan-report", "arm64.json"];
+    let ran = folder.run(&both);
+    assert!(ran.status == 1 && ran.stdout.contains("3 critical") && !ran.stdout.contains("note:"), "{}", ran.shown());
     // Grype names both: the index it was asked for, and the image it looked at.
     folder.write("grype.json", &GRYPE.replace(INDEX, &index).replace(AMD64, &amd64));
     let ran = folder.run(&["verify", "--scan-report", "grype.json"]);

@@ -8,8 +8,7 @@ use super::{Command, asked, post, setup, workspace};
 use crate::cli::{CLEAN, FAILED, FINDINGS};
 use crate::command::{evidence, registries, scans, verify};
 use crate::finding::{Report, Severity};
-use crate::gate::Judged;
-use crate::manifest::{LocatedImage, State};
+use crate::gate::{self, Judged};
 use crate::policy;
 use crate::report::{self, Style, annotations, step_summary};
 use crate::rule::{self, JudgedBy};
@@ -65,19 +64,9 @@ fn outputs(runner: &Runner, judged: &Judged) -> Vec<(&'static str, String)> {
         ("findings", findings.len().to_string()),
         ("errors", errors.to_string()),
         ("unchecked", counts.unchecked.to_string()),
-        ("images-json", images_json(judged)),
+        ("images-json", serde_json::Value::from(gate::locked(&judged.images)).to_string()),
         ("report", runner.input("json-file").unwrap_or_default().to_owned()),
     ]
-}
-
-/// The distinct images that are deployed, as a JSON list.
-fn images_json(judged: &Judged) -> String {
-    let images = judged.images.iter().map(|deployed| &deployed.image);
-    let mut distinct: Vec<_> =
-        images.filter(|image| image.state != State::Local).filter_map(LocatedImage::effective).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    serde_json::Value::from(distinct).to_string()
 }
 
 /// Sets the outputs, whatever the rules say; only a manifest that cannot be read is an error.
