@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::daemon::{Daemon, OCI_INDEX};
 use crate::program::{Folder, Ran};
+use crate::scan::{INDEX, TRIVY};
 use crate::standin::{Fault, Standin};
 
 const BEFORE: &str = "2026-09-01T00:00:00Z";
@@ -255,7 +256,7 @@ fn verify_and_images_set_their_outputs() {
     let image = [("image", "ignored"), ("check-run", "off")];
     let listed = run(&folder, &standin, &[&[("command", "images")], &image[..]].concat());
     assert_eq!((listed.ran.status, listed.output("result"), listed.ran.stdout.as_str()), (0, "pass", ""));
-    let images = format!("[\"{}/org/app:1.2.3@{old}\",\"nginx\"]", daemon.address);
+    let images = format!("[\"{}/org/app:1.2.3@{old}\"]", daemon.address);
     assert_eq!((listed.output("images-json"), listed.output("unpinned")), (images.as_str(), "1"));
     assert!(standin.requests().is_empty());
     let only = [("command", "verify"), ("manifests", FILE), ("levels", "tag-moved=error\nunpinned=off")];
@@ -280,6 +281,37 @@ fn verify_and_images_set_their_outputs() {
 }
 
 /// A pull request whose head is in `head`.
+#[test]
+fn verify_reads_scan_reports_and_writes_evidence() {
+    let Some(daemon) = Daemon::start() else { return };
+    let standin = Standin::start([]);
+    let digest = publish(&daemon, BEFORE);
+    let folder = workspace(&standin, &[(FILE, &manifest(&daemon, &pinned(&digest)))]);
+    folder.write("scans/scan-0/trivy.json", &TRIVY.replace(INDEX, &digest));
+    let inputs = [("command", "verify"), ("scan-report", "scans"), ("check-run", "off"), ("evidence", "out/evidence")];
+    let verified = run(&folder, &standin, &inputs);
+    assert_eq!((verified.ran.status, verified.output("errors")), (1, "1"), "{}", verified.ran.shown());
+    assert!(
+        verified.ran.stdout.contains("title=digest-gate%3A vulnerable::3 critical, 2 high"),
+        "{}",
+        verified.ran.shown()
+    );
+    let read = |name: &str| fs::read_to_string(folder.path().join("out/evidence").join(name)).unwrap();
+    let index: Value = serde_json::from_str(&read("evidence.json")).unwrap();
+    assert_eq!((&index["commit"], &index["scanReports"][0]["name"]), (&SHA.into(), &"scans/scan-0/trivy.json".into()));
+    let predicate: Value = serde_json::from_str(&read("predicate.json")).unwrap();
+    assert_eq!((&predicate["result"], &predicate["failedTests"]), (&"FAILED".into(), &json!(["vulnerable"])));
+    let again = run(&folder, &standin, &inputs);
+    assert_eq!(
+        (again.ran.status, again.output("result")),
+        (2, "error"),
+        "the folder is not empty: {}",
+        again.ran.shown()
+    );
+    let critical = [("scan-gate", "severe"), ("command", "verify")];
+    assert_eq!(run(&folder, &standin, &critical).ran.status, 2);
+}
+
 fn pull_request(head: &str) -> Value {
     json!({ "pull_request": {
         "number": 2,

@@ -16,6 +16,7 @@ use crate::gate::{self, Collected};
 use crate::github::Proposed;
 use crate::pin::{self, Ages, Choice, Missed, Moves, Selection};
 use crate::policy::Repositories;
+use crate::reference::ends_in_digest;
 use crate::report::moves::{Tally, lines, summary};
 use crate::report::proposal::{Purpose, proposal};
 use crate::report::{annotations, markdown};
@@ -142,13 +143,14 @@ fn page(moves: &Moves, proposed: &Proposed, ask: &Ask<'_>) -> String {
 fn outputs(moves: &Moves, proposed: &Proposed, result: &str) -> Vec<(&'static str, String)> {
     let tally = Tally::of(moves);
     let images = moves.deployed_after();
+    let locked: Vec<_> = images.iter().filter(|image| ends_in_digest(image)).cloned().collect();
     vec![
         ("result", result.to_owned()),
         ("images", images.len().to_string()),
         ("unpinned", images.iter().filter(|image| !image.contains('@')).count().to_string()),
         ("unchecked", tally.unchecked.to_string()),
         ("moved", tally.moved.to_string()),
-        ("images-json", serde_json::Value::from(images).to_string()),
+        ("images-json", serde_json::Value::from(locked).to_string()),
         ("pull-request", proposed.number.map(|number| number.to_string()).unwrap_or_default()),
         ("pull-request-url", proposed.url.clone().unwrap_or_default()),
         ("pull-request-commit", proposed.commit.clone().unwrap_or_default()),
