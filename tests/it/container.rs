@@ -97,7 +97,7 @@ fn copy(from: &Path, to: &Path) {
 /// A repository with the action at its root, the workflow of `examples/`, and a production manifest.
 fn repository(manifest: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["action.yml", "Cargo.toml", "Cargo.lock", "src", ".ci/static", ".dockerignore"] {
+    for name in ["action.yml", "Cargo.toml", "Cargo.lock", "src", "examples/workflows", ".ci/static", ".dockerignore"] {
         copy(&root().join(name), &folder.path().join(name));
     }
     let dockerfile = fs::read_to_string(root().join("Dockerfile")).unwrap();
@@ -245,4 +245,35 @@ fn the_image_holds_one_file() {
     assert_eq!(image[0]["RootFS"]["Layers"].as_array().unwrap().len(), 1, "the image has one layer, with one file");
     let ran = docker(&["run", "--rm", "--network", "none", ACTION, "--version"]);
     assert!(String::from_utf8_lossy(&ran.stdout).starts_with("digest-gate "), "{ran:?}");
+}
+
+/// What is compiled into the program, from wherever it is, is there where the image is built.
+#[test]
+fn the_image_is_built_from_everything_that_is_compiled_in() {
+    let source = root().join("src");
+    let dockerfile = fs::read_to_string(root().join("Dockerfile")).unwrap();
+    let mut seen = 0;
+    let mut folders = vec![source];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            for include in text.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                let file = folder.join(include).canonicalize().unwrap();
+                let top = file.strip_prefix(root()).unwrap().iter().next().unwrap().to_str().unwrap();
+                assert!(dockerfile.contains(&format!("COPY {top} {top}\n")), "{include} of {}", path.display());
+                let ignore = fs::read_to_string(root().join(".dockerignore")).unwrap();
+                assert!(ignore.lines().any(|line| line == format!("!{top}")), "{top} is left out of the context");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0, "the workflows that `init` writes are compiled in");
 }
