@@ -42,11 +42,23 @@ struct Workflow {
     title: &'static str,
 }
 
-static WORKFLOWS: &[Workflow] = &[Workflow {
-    path: ".github/workflows/digest-gate.yml",
-    text: include_str!("../examples/workflows/gate.yml"),
-    title: "judges every pull request, merge group and push to `main`",
-}];
+static WORKFLOWS: &[Workflow] = &[
+    Workflow {
+        path: ".github/workflows/digest-gate.yml",
+        text: include_str!("../examples/workflows/gate.yml"),
+        title: "judges every pull request, merge group and push to `main`",
+    },
+    Workflow {
+        path: ".github/workflows/digest-gate-refresh.yml",
+        text: include_str!("../examples/workflows/refresh.yml"),
+        title: "moves digests in one pull request, every month and on demand with a reason",
+    },
+    Workflow {
+        path: ".github/workflows/digest-gate-verify.yml",
+        text: include_str!("../examples/workflows/verify.yml"),
+        title: "asks the registries every week what has moved or gone",
+    },
+];
 
 /// The files that `init` writes.
 #[must_use]

@@ -9,7 +9,7 @@ use super::setup::Setup;
 use crate::cli::{CLEAN, Common, FINDINGS, Input, Message};
 use crate::commit::Commit;
 use crate::finding::Report;
-use crate::gate::{self, Judged};
+use crate::gate::Judged;
 use crate::report;
 use crate::rule::JudgedBy;
 
@@ -33,13 +33,8 @@ fn judge_with(setup: &Setup, input: &Input, file: &Path, committed: bool) -> any
     if is_stdin(file) && input.paths.iter().any(|path| is_stdin(path)) {
         bail!("standard input cannot be a manifest and the commit message at once: name a file for one of them");
     }
-    let text = message::read(file)?;
-    let asked = setup.asked(input)?;
-    let request = setup.request(&setup.workspace, asked.targets());
-    let mut collected = gate::collect(&request)?;
     let commit = if committed { Commit::Newest } else { Commit::Coming };
-    message::judge(setup, &mut collected, &text, commit)?;
-    Ok(gate::conclude(collected, &request, JudgedBy::Check))
+    message::judge(setup, &setup.asked(input)?, &message::read(file)?, commit)
 }
 
 /// Prints an outcome and tells how it ended.

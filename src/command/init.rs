@@ -126,8 +126,9 @@ fn told(workspace: &Workspace, planned: &[Planned]) -> String {
     }
     text.push_str(
         "\nnext:\n  digest-gate check    judges what the configuration names: look it through, and mend what is found\n  \
-         commit the files, and require the job `digest-gate` in the rules of the branch that is deployed\n  name the \
-         action by its commit, as every action, and change `main` in the workflow if your branch has another name\n",
+         commit the files, and require the job `digest-gate` in the rules of the branch that is deployed\n  allow \
+         workflows to open pull requests (Settings, Actions, General), or give the refresh the token of an app\n  name \
+         the action by its commit, as every action, and change `main` in the workflow if your branch has another name\n",
     );
     text
 }

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use super::setup::Setup;
+use super::setup::{Asked, Setup};
 use crate::commit::{self, Commit};
-use crate::gate::Collected;
+use crate::gate::{self, Judged};
 use crate::history::{self, Repository};
+use crate::rule::JudgedBy;
 
 /// The longest message that is read, in bytes: with the diff that git may put below it.
 const MAX_BYTES: u64 = 16 << 20;
@@ -31,8 +32,10 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Adds what is to be said of a message to what was collected, with every image.
-pub(crate) fn judge(setup: &Setup, collected: &mut Collected, message: &str, commit: Commit) -> anyhow::Result<()> {
+/// Judges what is asked for, and the message of a commit.
+pub(crate) fn judge(setup: &Setup, asked: &Asked<'_>, message: &str, commit: Commit) -> anyhow::Result<Judged> {
+    let request = setup.request(&setup.workspace, asked.targets());
+    let mut collected = gate::collect(&request)?;
     let repository = Repository::open(setup.workspace.root()).context("what the commit moves is not known")?;
     let histories = history::of(&repository, &collected.images, commit.depth())?;
     if let Some(why) = histories.end.unanswered() {
@@ -40,5 +43,5 @@ pub(crate) fn judge(setup: &Setup, collected: &mut Collected, message: &str, com
     }
     collected.notices.extend(histories.open.iter().cloned());
     collected.findings.extend(commit::judge(message, commit, &collected.images, &histories, &setup.policy));
-    Ok(())
+    Ok(gate::conclude(collected, &request, JudgedBy::Check))
 }

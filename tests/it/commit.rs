@@ -99,6 +99,22 @@ fn what_cannot_be_compared_is_not_passed_over() {
     }
 }
 
+#[test]
+fn the_action_judges_the_title_of_a_pull_request() {
+    let Some(repository) = repository() else { return };
+    repository.write("compose.prod.yml", &compose("1.2.3", "new"), "second");
+    let workspace = repository.path().to_str().unwrap();
+    let run = |message: &str| {
+        let environment =
+            [("INPUT_COMMIT-MESSAGE", message), ("INPUT_CHECK-RUN", "off"), ("GITHUB_WORKSPACE", workspace)];
+        run_in(repository.path(), &["action"], "", &environment)
+    };
+    let ran = run("update images");
+    assert!(ran.status == 1 && ran.stdout.contains("title=digest-gate%3A commit-reference"), "{}", ran.shown());
+    assert_eq!(run("update images: GHSA-4xc9-xhrj-v574").status, 0);
+    assert_eq!(run("").status, 0, "an event without a message has none to judge");
+}
+
 #[cfg(unix)]
 #[test]
 fn it_is_a_hook_as_the_document_has_it() {

@@ -36,6 +36,13 @@ fn what_is_found_is_written_explained_and_judged_at_once() {
     let written = |path: &str| fs::read_to_string(folder.path().join(path)).unwrap();
     snapshot("init-configuration", &written("digest-gate.yml"));
     assert_eq!(written(WORKFLOW), include_str!("../../examples/workflows/gate.yml"));
+    let others = [
+        ("refresh", include_str!("../../examples/workflows/refresh.yml")),
+        ("verify", include_str!("../../examples/workflows/verify.yml")),
+    ];
+    for (name, text) in others {
+        assert_eq!(written(&format!(".github/workflows/digest-gate-{name}.yml")), text);
+    }
     let ran = folder.run(&["check", "--format", "json"]);
     assert_eq!(ran.status, 1, "{}", ran.shown());
     assert!(!ran.stdout.contains("no-manifests"), "{}", ran.shown());

@@ -6,7 +6,8 @@ use anyhow::Context;
 
 use super::{Command, asked, post, setup, workspace};
 use crate::cli::{CLEAN, FAILED, FINDINGS};
-use crate::command::{evidence, registries, scans, verify};
+use crate::command::{evidence, message, registries, scans, verify};
+use crate::commit::Commit;
 use crate::finding::{Report, Severity};
 use crate::gate::{self, Judged};
 use crate::policy;
@@ -31,7 +32,11 @@ pub(super) fn run(runner: &Runner, command: Command) -> anyhow::Result<u8> {
         let judged = verify::judge(&setup, &asked, &trust, &registries, scans.as_ref())?;
         (judged, verify::judged_by(scans.as_ref()), scans)
     } else {
-        (setup.judge_asked(&asked)?, JudgedBy::Check, None)
+        let judged = match runner.input("commit-message").filter(|_| command == Command::Check) {
+            Some(text) => message::judge(&setup, &asked, text, Commit::Newest)?,
+            None => setup.judge_asked(&asked)?,
+        };
+        (judged, JudgedBy::Check, None)
     };
     if command == Command::Images {
         return list(runner, &judged);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::git::{Repository, digest};
 use super::super::program::run_in;
-use super::{read, root};
+use super::{blocks, read, root};
 
 /// Words that stand for something in a document, and what they are held as.
 const PLACEHOLDERS: &[(&str, &str)] = &[("RULE", "unpinned"), ("SHELL", "bash"), ("RULE=LEVEL", "unpinned=error")];
@@ -86,6 +86,18 @@ fn every_command_of_the_documents_is_understood() {
         }
     }
     assert!(seen > 40, "only {seen} commands were seen");
+}
+
+#[test]
+fn the_steps_of_the_procedures_workflow_name_inputs_that_there_are() {
+    let action: serde_json::Value = serde_yaml::from_str(&read("action.yml")).unwrap();
+    let block = blocks(&read("docs/refresh-procedure.md"), "yaml").concat();
+    let workflow: serde_json::Value = serde_yaml::from_str(&block).unwrap();
+    let steps = workflow["steps"].as_array().unwrap();
+    assert_eq!(steps[1]["uses"], "org/digest-gate@v1");
+    for input in steps[1]["with"].as_object().unwrap().keys() {
+        assert!(action["inputs"].get(input).is_some(), "{input}");
+    }
 }
 
 #[test]
