@@ -37,7 +37,8 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     /// Whether every manifest is looked at that an exception could be for.
-    fn coverage(&self) -> Coverage {
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
         match &self.targets {
             Targets::Environments(environments) if environments.len() >= self.policy.environments.len() => {
                 Coverage::Whole

@@ -26,6 +26,7 @@ use sigstore_verify::types::bundle::VerificationMaterialContent;
 use crate::policy::{Key, Requirement, Signer};
 use crate::reference::Reference;
 use crate::resolution::{Answer, Artifacts, Asked, Object, Signed};
+use crate::source::Place;
 use claim::Claim;
 use gather::{Shelf, Stored};
 use material::Evidence;
@@ -48,6 +49,8 @@ pub struct Known {
     pub images: Vec<Vec<Signed>>,
     /// Of how many images it stayed open whether they are signed.
     pub open: usize,
+    /// The entries of the repository that are for none of the images: `digest-gate.yml:3: …`, without full stop.
+    pub idle: Vec<String>,
 }
 
 /// Looks for the signatures that are required of images. A reference without a digest has none.
@@ -68,7 +71,26 @@ pub fn look(references: &[Option<&Reference>], trust: &Trust, artifacts: &dyn Ar
         Some(asked) => answers.get(&asked).cloned().unwrap_or_default(),
         None => entries.iter().map(|entry| unpinned(entry)).collect(),
     };
-    Known { images: references.iter().copied().zip(&required).map(answer).collect(), open }
+    Known {
+        images: references.iter().copied().zip(&required).map(answer).collect(),
+        open,
+        idle: idle(trust, &required),
+    }
+}
+
+/// A pattern with a slip in it would require nothing in silence.
+fn idle(trust: &Trust, required: &[Vec<&Entry>]) -> Vec<String> {
+    let is_used = |entry: &Entry| required.iter().flatten().any(|it| std::ptr::eq(*it, entry));
+    let idle = trust.entries.iter().filter(|entry| !entry.required.of_floor && !is_used(entry));
+    let notice = |entry: &Entry| {
+        let Requirement { images, place, .. } = &entry.required;
+        format!("{} requires signatures of `{}`, and no such image is deployed", at(place), images.text)
+    };
+    idle.map(notice).collect()
+}
+
+fn at(place: &Place) -> String {
+    format!("{}:{}", place.source.path(), place.start().line)
 }
 
 fn unpinned(entry: &Entry) -> Signed {
@@ -290,5 +312,7 @@ fn wanted(required: &Requirement) -> String {
             .map(|(what, glob)| Some((what, glob.as_ref()?)))
     });
     let built: Vec<_> = built.flatten().map(|(what, glob)| format!("{what} `{}`", glob.text)).collect();
-    if built.is_empty() { format!("{what} by {who}") } else { format!("{what} by {who} with {}", built.join(", ")) }
+    let built = if built.is_empty() { String::new() } else { format!(" with {}", built.join(", ")) };
+    let from = if required.of_floor { format!(" (as {} requires)", at(&required.place)) } else { String::new() };
+    format!("{what} by {who}{built}{from}")
 }

@@ -7,6 +7,7 @@ mod scanned;
 
 use std::collections::BTreeSet;
 
+use crate::exception::Coverage;
 use crate::finding::Finding;
 use crate::gate::{Collected, Deployed};
 use crate::pin::{Table, by_digest, by_tag};
@@ -128,7 +129,14 @@ fn look(first: &Answer<Served>, name: &Asked, described: &Table<Description>) ->
 }
 
 /// Asks for the signatures of every image for which they are required, and adds what the rules say of them.
-pub fn ask_signatures(collected: &mut Collected, policy: &Policy, trust: &Trust, artifacts: &dyn Artifacts) {
+/// With all manifests in sight, entries that are for no image are told.
+pub fn ask_signatures(
+    collected: &mut Collected,
+    policy: &Policy,
+    trust: &Trust,
+    artifacts: &dyn Artifacts,
+    coverage: Coverage,
+) {
     let references: Vec<_> = collected.images.iter().map(|deployed| deployed.image.reference()).collect();
     let known = signature::look(&references, trust, artifacts);
     let mut findings = Vec::new();
@@ -136,6 +144,9 @@ pub fn ask_signatures(collected: &mut Collected, policy: &Policy, trust: &Trust,
         findings.extend(says(deployed, Facts { signatures, ..policy.facts(&deployed.image) }, policy));
     }
     collected.counts.unchecked += known.open;
+    if coverage == Coverage::Whole {
+        collected.notices.extend(known.idle);
+    }
     collected.findings.extend(findings);
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn judge(
     let request = setup.request(&setup.workspace, asked.targets());
     let mut collected = setup.collect(&request)?;
     verify::ask(&mut collected, &setup.policy, registries, scans);
-    verify::ask_signatures(&mut collected, &setup.policy, trust, registries);
+    verify::ask_signatures(&mut collected, &setup.policy, trust, registries, request.coverage());
     Ok(gate::conclude(collected, &request, judged_by(scans)))
 }
 

@@ -152,7 +152,8 @@ impl Policy {
         }
         self.lower_age(&floor);
         self.exceptions.splice(0..0, floor.policy.exceptions.iter().cloned());
-        self.signatures.extend(floor.policy.signatures.iter().cloned());
+        let required = floor.policy.signatures.iter().cloned();
+        self.signatures.extend(required.map(|required| Requirement { of_floor: true, ..required }));
         self.floor = Some(Arc::new(floor));
         Ok(())
     }

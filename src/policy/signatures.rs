@@ -30,6 +30,8 @@ pub struct Requirement {
     pub trusted_root: Option<Named>,
     /// Where its `images` stands.
     pub place: Place,
+    /// Whether the organisation requires it: then it may be for no image of a repository.
+    pub of_floor: bool,
 }
 
 /// Who may have signed.
@@ -129,6 +131,7 @@ fn requirement(raw: &RawSignature, node: Node<'_>, errors: &mut Errors<'_>) -> O
         // What is none here although it is written is among the errors, and then there is no policy.
         trusted_root: trusted_root.flatten(),
         place: errors.place(at(node, "images")),
+        of_floor: false,
     })
 }
 

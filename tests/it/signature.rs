@@ -6,6 +6,7 @@ mod hostile;
 mod keyless;
 mod keys;
 mod published;
+mod run;
 mod sigstore;
 mod store;
 
