@@ -13,7 +13,7 @@ mod track;
 mod unit;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use crate::gate::{Deployed, Whole};
 use crate::resolution::Unanswered;
 use crate::yaml::Tree;
 use rename::Renames;
-use repository::{Link, Lost};
+use repository::{Chain, Link, Lost};
 use track::Track;
 use unit::Unit;
 use watch::Watch;
@@ -33,6 +33,9 @@ pub use track::Value;
 
 /// How many commits are looked at: more than the longest branch there is.
 const MAX_COMMITS: usize = 2_000_000;
+
+/// For how many commits trees are read ahead.
+const MAX_AHEAD: usize = 1024;
 
 /// A commit of the branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,13 +220,12 @@ pub enum Depth {
 /// The newest commit cannot be read.
 pub fn of(repository: &Repository, images: &[Deployed], depth: Depth) -> Result<Histories, HistoryError> {
     let mut walk = Walk::new(repository, images);
-    let mut chain = repository.chain()?;
+    let mut branch = Branch::new(repository.chain()?, depth);
     let end = loop {
-        let link = match chain.next(repository) {
-            Ok(Some(link)) if walk.states.len() < MAX_COMMITS => link,
-            Ok(Some(_)) => break End::Lost(format!("the branch has more than {MAX_COMMITS} commits")),
-            Ok(None) => break chain.end(),
-            Err(lost) => break End::Lost(lost.to_string()),
+        let link = match branch.next(repository, &mut walk.watch) {
+            Ok(link) if walk.states.len() < MAX_COMMITS => link,
+            Ok(_) => break End::Lost(format!("the branch has more than {MAX_COMMITS} commits")),
+            Err(end) => break end,
         };
         let read_again = match walk.step(link) {
             Ok(read_again) => read_again,
@@ -239,6 +241,48 @@ pub fn of(repository: &Repository, images: &[Deployed], depth: Depth) -> Result<
         }
     };
     Ok(walk.finish(end))
+}
+
+/// The commits of the branch, with what they need read ahead.
+struct Branch {
+    chain: Chain,
+    depth: Depth,
+    ready: VecDeque<Link>,
+    /// How many are read ahead next: few where few may be enough.
+    next: usize,
+    end: Option<End>,
+}
+
+impl Branch {
+    fn new(chain: Chain, depth: Depth) -> Self {
+        Self { chain, depth, ready: VecDeque::new(), next: 1, end: None }
+    }
+
+    /// The next older commit, or why there is none.
+    fn next(&mut self, repository: &Repository, watch: &mut Watch) -> Result<Link, End> {
+        if self.ready.is_empty() {
+            self.fill(repository);
+            let trees = self.ready.iter().map(|link| link.tree).collect();
+            watch.read_ahead(repository, trees);
+        }
+        self.ready.pop_front().ok_or_else(|| self.end.clone().unwrap_or(End::Beginning))
+    }
+
+    fn fill(&mut self, repository: &Repository) {
+        while self.end.is_none() && self.ready.len() < self.next {
+            match self.chain.next(repository) {
+                Ok(Some(link)) => {
+                    self.ready.push_back(link);
+                    if matches!(self.depth, Depth::Newest(limit) if link.seconds < limit.as_second()) {
+                        break;
+                    }
+                }
+                Ok(None) => self.end = Some(self.chain.end()),
+                Err(lost) => self.end = Some(End::Lost(lost.to_string())),
+            }
+        }
+        self.next = (self.next * 8).min(MAX_AHEAD);
+    }
 }
 
 /// The walk from the newest state to the oldest.

@@ -115,18 +115,21 @@ impl<'r> Past<'r> {
     }
 
     /// The paths of all files below a folder of the workspace, sorted, without those in hidden folders, as a walk over
-    /// the files on disk meets them.
-    pub(super) fn files_below(&self, folder: &str) -> Result<Vec<String>, Lost> {
+    /// the files on disk meets them; none where there are too many.
+    pub(super) fn files_below(&self, folder: &str) -> Result<Option<Vec<String>>, Lost> {
         let mut files = Vec::new();
         let top = self.object(self.repository.path(folder).trim_end_matches('/'))?;
         if let Some(Object { id, kind: Form::Folder }) = top {
             self.list(folder, id, &mut files)?;
         }
         files.sort();
-        Ok(files)
+        Ok((files.len() <= MAX_FILES).then_some(files))
     }
 
     fn list(&self, folder: &str, tree: ObjectId, files: &mut Vec<String>) -> Result<(), Lost> {
+        if files.len() > MAX_FILES {
+            return Ok(());
+        }
         let mut folders = Vec::new();
         self.repository.entries(&tree, &mut Vec::new(), |name, object| {
             let name = String::from_utf8_lossy(name);
@@ -136,7 +139,7 @@ impl<'r> Past<'r> {
                 Form::File | Form::Link => files.push(path),
                 Form::Folder | Form::Submodule => {}
             }
-            files.len() < MAX_FILES
+            files.len() <= MAX_FILES
         })?;
         folders.iter().try_for_each(|(path, id)| self.list(path, *id, files))
     }

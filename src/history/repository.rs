@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gix::objs::{CommitRef, CommitRefIter, Find as _, Kind, TreeRefIter};
+use gix::odb::pack;
 use gix::{ObjectId, commitgraph, hash, oid};
 use jiff::Timestamp;
 
 use super::{Commit, End};
+
+/// How many packs are looked into for the order of their objects.
+const MAX_PACKS: usize = 64;
 
 /// Bytes kept of objects that others are deltas of.
 const CACHE: usize = 64 << 20;
@@ -44,6 +48,8 @@ pub struct Repository {
     git: Mutex<gix::Repository>,
     hash: hash::Kind,
     graph: Option<commitgraph::Graph>,
+    /// The tables of the packs.
+    packs: Vec<pack::index::File>,
     /// Commits whose parents are not there.
     shallow: HashSet<ObjectId>,
     /// The path of the workspace in it: empty, or with a `/` at its end.
@@ -92,15 +98,16 @@ impl Repository {
         let top = top.ok_or_else(|| HistoryError::NoRepository(root.to_owned()))?;
         let failed = |error: gix::Error| HistoryError::Unopened(top.to_owned(), said(&error));
         let mut git = gix::open::Options::isolated().open(top).map_err(failed)?.to_thread_local();
-        git.objects.set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(CACHE)));
+        git.objects.set_pack_cache(|| Box::new(pack::cache::lru::MemoryCappedHashmap::new(CACHE)));
         let shallow = git.shallow_commits().map_err(failed)?;
         let shallow = shallow.map(|commits| commits.iter().copied().collect()).unwrap_or_default();
         // It only makes things faster: one that cannot be read is none.
         let graph = git.commit_graph_if_enabled().unwrap_or_default();
+        let packs = packs(&git.common_dir().join("objects/pack"), git.object_hash());
         let below = root.strip_prefix(top).unwrap_or(Path::new(""));
         let below = below.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
         let prefix = if below.is_empty() { below } else { below + "/" };
-        Ok(Self { hash: git.object_hash(), git: Mutex::new(git), graph, shallow, prefix })
+        Ok(Self { hash: git.object_hash(), git: Mutex::new(git), graph, packs, shallow, prefix })
     }
 
     /// Whether it is a shallow clone.
@@ -188,6 +195,15 @@ impl Repository {
         Ok(found)
     }
 
+    /// Sorts objects as they lie in the packs: what is stored as a difference comes behind what it differs from.
+    pub(super) fn sort_as_packed(&self, objects: &mut [ObjectId]) {
+        let place = |id: &ObjectId| {
+            let mut packs = self.packs.iter().enumerate();
+            packs.find_map(|(pack, index)| Some((pack, index.pack_offset_at_index(index.lookup(id)?))))
+        };
+        objects.sort_by_cached_key(place);
+    }
+
     /// The bytes of a blob, at most `limit`; none where it has more.
     pub(super) fn blob(&self, id: &oid, limit: u64) -> Result<Option<Vec<u8>>, Lost> {
         use gix::odb::HeaderExt as _;
@@ -216,6 +232,16 @@ impl Repository {
             subject: commit.message().summary().to_string(),
         })
     }
+}
+
+/// The tables of the packs in a folder, as far as they can be read: they only make things faster.
+fn packs(folder: &Path, hash: hash::Kind) -> Vec<pack::index::File> {
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<_> = files.filter_map(|file| Some(file.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "idx"));
+    paths.sort();
+    paths.truncate(MAX_PACKS);
+    paths.iter().filter_map(|path| pack::index::File::at(path, hash).ok()).collect()
 }
 
 /// An error of gix with its causes, on one line.

@@ -13,8 +13,8 @@ use crate::gate::Whole;
 use crate::manifest::compose::stack;
 use crate::manifest::helm::chart;
 use crate::manifest::kustomize::overlay;
-use crate::manifest::{self, Absent, Found};
-use crate::source::Source;
+use crate::manifest::{self, Absent, Found, Unreadable};
+use crate::source::{Place, Source, Span};
 use crate::yaml::Tree;
 
 /// The ending of a packed chart.
@@ -199,19 +199,21 @@ fn one(source: Result<Arc<Source>, Absent>, read: impl FnOnce(&Arc<Source>) -> F
     match source {
         Ok(source) => read(&source),
         Err(Absent::NotThere | Absent::Folder) => Found::default(),
-        Err(Absent::Unreadable(message)) => {
-            let place = crate::source::Place::new(&Source::new("", ""), crate::source::Span::default());
-            let unreadable = manifest::Unreadable { place, message, help: None };
-            Found { unreadable: vec![unreadable], ..Found::default() }
-        }
+        Err(Absent::Unreadable(message)) => unreadable(message),
     }
+}
+
+/// Nothing is known of what a whole held.
+fn unreadable(message: String) -> Found {
+    let place = Place::new(&Source::new("", ""), Span::default());
+    Found { unreadable: vec![Unreadable { place, message, help: None }], ..Found::default() }
 }
 
 fn read_chart(folder: &str, values: &[String], past: &Past<'_>) -> Result<Found, Lost> {
     let Ok(chart) = past.open_at(&marker(folder)) else { return Ok(Found::default()) };
     let values: Vec<_> = values.iter().filter_map(|path| past.open_at(path).ok()).collect();
-    let (archives, texts): (Vec<_>, Vec<_>) =
-        past.files_below(folder)?.into_iter().partition(|path| path.ends_with(ARCHIVE));
+    let Some(files) = past.files_below(folder)? else { return Ok(unreadable("it has too many files".to_owned())) };
+    let (archives, texts): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| path.ends_with(ARCHIVE));
     let files: Vec<_> = texts.iter().filter_map(|path| past.open_at(path).ok()).collect();
     Ok(chart::read(&chart::Chart { chart: &chart, values: &values, files: &files, archives: &archives }))
 }

@@ -30,6 +30,20 @@ fn source(policy: &Policy, id: &str) -> String {
 }
 
 #[test]
+fn the_shorter_age_counts_whoever_set_it() {
+    let shorter = raised("max-digest-age: 90d\nlevels: {stale-digest: off}\n", "max-digest-age: 30d\n");
+    assert_eq!((shorter.judged_age(), level(&shorter, "stale-digest")), (Some(30), Level::Warning));
+    assert_eq!(source(&shorter, "stale-digest"), "`max-digest-age` of org.yml:2");
+    assert_eq!(shorter.notices, ["`max-digest-age` is 30 days, as org.yml:2 requires"]);
+    let own = raised("max-digest-age: 2w\n", "max-digest-age: 90d\n");
+    assert_eq!((own.judged_age(), own.notices.len()), (Some(14), 0));
+    let only_theirs = raised("", "max-digest-age: 90d\n");
+    assert_eq!((only_theirs.judged_age(), level(&only_theirs, "stale-digest")), (Some(90), Level::Warning));
+    let none = raised("", "policy: strict\n");
+    assert_eq!((none.judged_age(), level(&none, "stale-digest")), (None, Level::Warning));
+}
+
+#[test]
 fn the_higher_level_counts_whoever_set_it() {
     let own = "levels: {unpinned: warning, missing-tag: error, floating-tag: off}\n";
     let mut policy = raised(own, "levels: {floating-tag: error, missing-tag: note}\n");
