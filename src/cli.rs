@@ -240,9 +240,13 @@ pub(crate) struct Returning {
     /// Let the next refresh move the images again
     #[arg(long, conflicts_with_all = ["hold_until", "lift"])]
     pub(crate) no_hold: bool,
-    /// Why: kept with the hold
+    /// Why: kept with the hold, and carried by the pull request
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Open a pull request, or update the one that is open, in `GITHUB_REPOSITORY` with the token in `GITHUB_TOKEN` or
+    /// `GH_TOKEN`; no file here is changed
+    #[arg(long, conflicts_with_all = ["write", "lift"])]
+    pub(crate) pull_request: bool,
     /// Return nothing: lift the holds of the images that are named, so that a refresh moves them again
     #[arg(long, conflicts_with_all = ["to", "hold_until", "reason"])]
     pub(crate) lift: bool,

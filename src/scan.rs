@@ -28,6 +28,10 @@ pub use read::Broken;
 
 /// How many findings, or statements, one file may have.
 const MAX_FINDINGS: usize = 200_000;
+/// How many names of a vulnerability, and how many digests of an image, are looked at.
+const MAX_NAMES: usize = 64;
+/// How many remarks are made.
+const MAX_REMARKS: usize = 20;
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -80,6 +84,7 @@ impl Scans {
         self.files.push((source.path().to_owned(), sha256(source.text())));
         for mut report in read.reports {
             source.path().clone_into(&mut report.file);
+            report.digests.truncate(MAX_NAMES);
             if let Some(digest) = about {
                 report.is_about(digest);
             }
@@ -170,7 +175,11 @@ impl Scans {
                 report.file
             )
         });
-        self.remarks.iter().cloned().chain(idle).collect()
+        let mut remarks: Vec<_> = self.remarks.iter().cloned().chain(idle).collect();
+        let more = remarks.len().saturating_sub(MAX_REMARKS);
+        remarks.truncate(MAX_REMARKS);
+        remarks.extend((more > 0).then(|| format!("and {more} more remarks about scan reports")));
+        remarks
     }
 }
 

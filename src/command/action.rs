@@ -34,6 +34,7 @@ const COMMANDS: &[(&str, Command)] = &[
     ("images", Command::Images),
     ("pin", Command::Move(Purpose::Pin)),
     ("refresh", Command::Move(Purpose::Refresh)),
+    ("rollback", Command::Move(Purpose::Rollback)),
 ];
 
 /// An input that turns something on.

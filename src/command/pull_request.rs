@@ -17,6 +17,7 @@ use crate::report::counted;
 use crate::report::proposal::{Purpose, proposal};
 
 /// What a pull request is asked for with.
+#[derive(Default)]
 pub(crate) struct Ask<'a> {
     pub(crate) purpose: Purpose,
     /// A CVE, a POA&M number, the occasion.
@@ -42,16 +43,7 @@ impl Proposing {
 
     /// What the command line asks for; everything else is as configured.
     pub(crate) fn ask(&self, purpose: Purpose, part: Vec<String>, is_complete: bool) -> Ask<'_> {
-        Ask {
-            purpose,
-            reason: self.reason.as_deref(),
-            branch: None,
-            base: None,
-            labels: Vec::new(),
-            reviewers: Vec::new(),
-            part,
-            is_complete,
-        }
+        Ask { purpose, reason: self.reason.as_deref(), part, is_complete, ..Ask::default() }
     }
 }
 

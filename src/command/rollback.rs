@@ -5,14 +5,17 @@ use jiff::civil::Date;
 use jiff::{Span, ToSpan as _};
 
 use super::holds::HoldFile;
-use super::setup::Setup;
+use super::pull_request::{self, Ask};
+use super::setup::{Asked, Setup};
 use super::{moves, registries, tell_unread};
 use crate::cli::{Asking, CLEAN, Common, Input, Moving, Returning};
 use crate::edit::diff;
-use crate::gate;
+use crate::gate::{self, Deployed};
 use crate::history::{self, Depth, Repository};
 use crate::pin::{Choice, Moves, Selection};
 use crate::policy::{self, Hold, Holds, Repositories};
+use crate::report::proposal::Purpose;
+use crate::resolution::Answers;
 use crate::rollback::{self, Target};
 
 /// How long images are held where nobody says otherwise.
@@ -26,57 +29,84 @@ pub(crate) fn run(
     asking: &Asking,
     returning: &Returning,
 ) -> anyhow::Result<u8> {
+    let place = if returning.pull_request { Some(pull_request::connect(&crate::cli::variables())?) } else { None };
     let setup = Setup::new(common, true)?;
     let selection = moving.selection(&setup.policy)?;
-    let file = HoldFile::read(&setup)?;
     if returning.lift {
-        return lift(&setup, input, common, moving, &selection, &file);
+        return lift(&setup, input, common, moving, &selection, &HoldFile::read(&setup)?);
     }
-    let until = returning.until(setup.today())?;
+    let until = until(returning.hold_until.as_deref(), setup.today()).context("--hold-until")?;
+    let until = Some(until).filter(|_| !returning.no_hold);
+    let back = Back { to: returning.to.as_deref().map(|to| (to, "--to")), until, reason: returning.reason.as_deref() };
     let asked = setup.asked(input)?;
-    let repository = Repository::open(setup.workspace.root())?;
     let collected = gate::collect(&setup.request(&setup.workspace, asked.targets()))?;
     let unread = tell_unread(&collected);
-    let histories = history::of(&repository, &collected.images, Depth::All)?;
-    let target = match &returning.to {
-        Some(text) => Target::parse(text, &histories, &repository).context("--to")?,
-        None => Target::LastKnown,
+    let registries = if common.offline { None } else { Some(registries::connect(&setup.policy, common, asking)?) };
+    let moves =
+        plan(&setup, &asked, collected.images, &selection, &back, registries.as_deref().map(|it| it as &dyn Answers))?;
+    let status = match &place {
+        Some(place) => {
+            let ask = Ask {
+                purpose: Purpose::Rollback,
+                reason: back.reason,
+                part: pull_request::part(input, moving),
+                is_complete: unread == CLEAN,
+                ..Ask::default()
+            };
+            pull_request::finish(place, &setup, common, &moves, &ask, |_| true)?
+        }
+        None => moves::finish(&setup, &asked, common, &moves, moving.write, |_| true)?,
     };
-    let counting = file.counting(setup.today());
-    let mut choices = rollback::choose(&collected.images, &histories, &selection, &target, &counting);
-    if common.offline {
-        rollback::confirm(&collected.images, &mut choices, None);
-    } else {
-        let registries = registries::connect(&setup.policy, common, asking)?;
-        rollback::confirm(&collected.images, &mut choices, Some(&*registries));
-    }
-    let mut moves = moves::settle(&setup, &asked, collected.images, choices)?;
-    if let Some(until) = until {
-        hold(&mut moves, &file, returning, setup.today(), until)?;
-    }
-    let status = moves::finish(&setup, &asked, common, &moves, moving.write, |_| true)?;
     Ok(unread.max(status))
 }
 
-impl Returning {
-    /// The last day on which the images are held; none where they are not.
-    fn until(&self, today: Date) -> anyhow::Result<Option<Date>> {
-        if self.no_hold {
-            return Ok(None);
-        }
-        let text = self.hold_until.as_deref();
-        if let Some(day) = text.filter(|text| text.contains('-')) {
-            let day = day.parse().map_err(|_| anyhow!("`{day}` is no date: write `YYYY-MM-DD`"));
-            return day.map(Some).context("--hold-until");
-        }
-        let days = text.map(policy::days).transpose().map_err(|wrong| anyhow!(wrong)).context("--hold-until")?;
-        let span: Span = i64::from(days.unwrap_or(DAYS)).days();
-        Ok(Some(today.checked_add(span)?))
+/// Where images go back to, and until when they stay there.
+pub(crate) struct Back<'a> {
+    /// Where to, and how the user says so: `--to`, an input; none for the last state that is known.
+    pub(crate) to: Option<(&'a str, &'static str)>,
+    /// The last day on which they are held; none where they are not.
+    pub(crate) until: Option<Date>,
+    pub(crate) reason: Option<&'a str>,
+}
+
+/// Settles which images go back, with their holds. Without registries nobody is asked whether the digests still exist.
+pub(crate) fn plan(
+    setup: &Setup,
+    asked: &Asked<'_>,
+    images: Vec<Deployed>,
+    selection: &Selection,
+    back: &Back<'_>,
+    registries: Option<&dyn Answers>,
+) -> anyhow::Result<Moves> {
+    let file = HoldFile::read(setup)?;
+    let repository = Repository::open(setup.workspace.root())?;
+    let histories = history::of(&repository, &images, Depth::All)?;
+    let target = match back.to {
+        Some((text, option)) => Target::parse(text, &histories, &repository).context(option)?,
+        None => Target::LastKnown,
+    };
+    let counting = file.counting(setup.today());
+    let mut choices = rollback::choose(&images, &histories, selection, &target, &counting);
+    rollback::confirm(&images, &mut choices, registries);
+    let mut moves = moves::settle(setup, asked, images, choices)?;
+    if let Some(until) = back.until {
+        hold(&mut moves, &file, back.reason, setup.today(), until)?;
     }
+    Ok(moves)
+}
+
+/// The last day on which images are held: a date, or a number of days from today.
+pub(crate) fn until(text: Option<&str>, today: Date) -> anyhow::Result<Date> {
+    if let Some(day) = text.filter(|text| text.contains('-')) {
+        return day.parse().map_err(|_| anyhow!("`{day}` is no date: write `YYYY-MM-DD`"));
+    }
+    let days = text.map(policy::days).transpose().map_err(|wrong| anyhow!(wrong))?;
+    let span: Span = i64::from(days.unwrap_or(DAYS)).days();
+    Ok(today.checked_add(span)?)
 }
 
 /// Adds the holds of the images that move to the files that change; those that count no more are left out.
-fn hold(moves: &mut Moves, file: &HoldFile, returning: &Returning, today: Date, until: Date) -> anyhow::Result<()> {
+fn hold(moves: &mut Moves, file: &HoldFile, reason: Option<&str>, today: Date, until: Date) -> anyhow::Result<()> {
     let mut holds = Holds { all: file.holds.on(today).cloned().collect() };
     let mut any = false;
     for (deployed, choice) in moves.each() {
@@ -88,7 +118,7 @@ fn hold(moves: &mut Moves, file: &HoldFile, returning: &Returning, today: Date, 
             path: Some(deployed.image.place.source.relative().to_owned()),
             digest: chosen.digest.clone(),
             from: chosen.from.clone(),
-            reason: returning.reason.clone(),
+            reason: reason.map(str::to_owned),
             since: Some(today),
             until,
             place: None,

@@ -25,9 +25,10 @@ pub struct Proposal {
 }
 
 /// What a pull request does to digests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
     Pin,
+    #[default]
     Refresh,
     Rollback,
 }

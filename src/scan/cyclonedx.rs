@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use super::purl::{Package, decode, is_digest};
 use super::read::{Read, Wrong};
-use super::vex::Statement;
+use super::vex::{Statement, too_many};
+use super::{MAX_FINDINGS, MAX_NAMES};
 
 /// The versions of the format that have analyses and are known.
 const VERSIONS: [&str; 4] = ["1.4", "1.5", "1.6", "1.7"];
@@ -104,8 +105,8 @@ pub(super) fn read(bill: Bill) -> Result<Read, Wrong> {
     let mut statements = Vec::new();
     for entry in &bill.vulnerabilities {
         let Some((harmless, at)) = entry.analysis.as_ref().map(Analysis::said).transpose()?.flatten() else { continue };
-        let ids: Vec<_> =
-            entry.id.iter().chain(entry.references.iter().filter_map(|it| it.id.as_ref())).cloned().collect();
+        let ids = entry.id.iter().chain(entry.references.iter().filter_map(|it| it.id.as_ref()));
+        let ids: Vec<_> = ids.take(MAX_NAMES).cloned().collect();
         for affected in &entry.affects {
             let target = components.get(affected.name.as_str()).cloned().or_else(|| named(&affected.name));
             let (digest, package) = match target {
@@ -113,6 +114,9 @@ pub(super) fn read(bill: Bill) -> Result<Read, Wrong> {
                 Some(Target::Package(package)) => (subject.clone(), Some(package)),
                 None => (None, None),
             };
+            if statements.len() >= MAX_FINDINGS {
+                return Err(too_many());
+            }
             statements.push(Statement {
                 ids: ids.clone(),
                 digests: digest.into_iter().collect(),

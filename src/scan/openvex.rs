@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use super::purl::Package;
 use super::read::{Read, Wrong};
-use super::vex::Statement;
+use super::vex::{Statement, too_many};
+use super::{MAX_FINDINGS, MAX_NAMES};
 
 #[derive(Deserialize)]
 pub(super) struct Document {
@@ -69,14 +70,23 @@ pub(super) fn read(document: Document) -> Result<Read, Wrong> {
         let at = said.last_updated.as_ref().or(said.timestamp.as_ref()).and_then(|it| it.parse().ok()).or(issued);
         let ids = match said.vulnerability {
             Named::Name(name) => vec![name],
-            Named::Object { name, aliases } => std::iter::once(name).chain(aliases.into_iter().flatten()).collect(),
+            Named::Object { name, aliases } => {
+                std::iter::once(name).chain(aliases.into_iter().flatten()).take(MAX_NAMES).collect()
+            }
         };
+        // Each product has all subcomponents of its statement.
+        if said.products.len().saturating_mul(said.subcomponents.len()) > MAX_FINDINGS {
+            return Err(format!("statement {}: it has too many products and subcomponents", index + 1));
+        }
         for product in &said.products {
             let inner = product.subcomponents().iter().chain(&said.subcomponents);
             let inner: Vec<_> = inner.collect();
             let packages: Vec<_> = inner.iter().filter_map(|it| it.purls().find_map(Package::parse)).collect();
             // A part that cannot be told names nothing: the statement must not grow to the whole image.
             let digests = if packages.len() == inner.len() { product.digests() } else { Vec::new() };
+            if statements.len() >= MAX_FINDINGS {
+                return Err(too_many());
+            }
             statements.push(Statement { ids: ids.clone(), digests, packages, harmless, at });
         }
     }

@@ -4,7 +4,7 @@
 //! the image it was asked for before the *layer's* digest in each logical location (`IMAGE@LAYER:/path`). Docker Scout
 //! puts it nowhere. A run without `results` says that nothing was scanned; an empty list says that nothing was found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -107,6 +107,18 @@ struct Message {
 struct Location {
     #[serde(default)]
     logical_locations: Vec<Logical>,
+    physical_location: Option<Physical>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Physical {
+    artifact_location: Option<Artifact>,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    uri: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -145,7 +157,7 @@ fn report(run: Run) -> Report {
     if report.digests.is_empty() {
         named_by_locations(&results, &mut report);
     }
-    let rules = run.tool.driver.rules;
+    let rules = Rules::of(&run.tool.driver.rules);
     report.found = results.iter().filter(|line| line.is_finding()).filter_map(|line| found(line, &rules)).collect();
     report
 }
@@ -172,18 +184,37 @@ impl Line {
         !matches!(self.kind.as_deref(), Some("pass" | "notApplicable" | "informational"))
     }
 
-    fn rule<'r>(&self, rules: &'r [Rule]) -> Option<&'r Rule> {
-        let id = self.rule_id.as_deref().or_else(|| self.rule.as_ref()?.id.as_deref());
-        let index = self.rule_index.or_else(|| self.rule.as_ref()?.index);
-        let by_index = index.and_then(|index| rules.get(usize::try_from(index).ok()?));
-        // Old scanners write 0 for every index: the name goes first.
-        let by_index = by_index.filter(|rule| id.is_none_or(|id| id == rule.id));
-        by_index.or_else(|| rules.iter().find(|rule| id == Some(rule.id.as_str())))
+    /// Where it was found, as far as it says.
+    fn file(&self) -> Option<&str> {
+        self.locations.iter().find_map(|it| it.physical_location.as_ref()?.artifact_location.as_ref()?.uri.as_deref())
     }
 }
 
-fn found(line: &Line, rules: &[Rule]) -> Option<Found> {
-    let rule = line.rule(rules);
+/// The rules of a run, by their place and by their name.
+struct Rules<'r> {
+    all: &'r [Rule],
+    by_name: HashMap<&'r str, &'r Rule>,
+}
+
+impl<'r> Rules<'r> {
+    fn of(all: &'r [Rule]) -> Self {
+        // Of several of one name the first counts.
+        Self { all, by_name: all.iter().rev().map(|rule| (rule.id.as_str(), rule)).collect() }
+    }
+
+    /// The rule that a result broke.
+    fn of_line(&self, line: &Line) -> Option<&'r Rule> {
+        let id = line.rule_id.as_deref().or_else(|| line.rule.as_ref()?.id.as_deref());
+        let index = line.rule_index.or_else(|| line.rule.as_ref()?.index);
+        let by_index = index.and_then(|index| self.all.get(usize::try_from(index).ok()?));
+        // Old scanners write 0 for every index: the name goes first.
+        let by_index = by_index.filter(|rule| id.is_none_or(|id| id == rule.id));
+        by_index.or_else(|| self.by_name.get(id?).copied())
+    }
+}
+
+fn found(line: &Line, rules: &Rules<'_>) -> Option<Found> {
+    let rule = rules.of_line(line);
     let text = |message: Option<&Message>| message.and_then(|it| it.text.clone()).unwrap_or_default();
     let message = text(line.message.as_ref());
     let help = text(rule.and_then(|rule| rule.help.as_ref()));
@@ -198,7 +229,8 @@ fn found(line: &Line, rules: &[Rule]) -> Option<Found> {
     let purl = purls.into_iter().find_map(|it| Package::parse(it));
     let named =
         value(&["Package"]).map(|name| Package::named(&name, value(&["Installed Version", "Version"]).as_deref()));
-    let part = named.as_ref().or(purl.as_ref()).map_or_else(|| "a part it does not name".to_owned(), Package::shown);
+    let part = named.as_ref().or(purl.as_ref()).map(Package::shown);
+    let part = part.or_else(|| line.file().map(str::to_owned)).unwrap_or_else(|| "a part it does not name".to_owned());
     let of_rule = properties.and_then(|it| it.fixed_version.clone());
     Some(Found {
         grade: graded(line, rule, &message, &help),

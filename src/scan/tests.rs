@@ -306,6 +306,11 @@ fn any_file_ends_at_once() {
         "{\"RuleID\":\"a\"},".repeat(MAX_FINDINGS)
     );
     assert!(error(&many).ends_with("at most 200000 are read"), "{}", error(&many));
+    let affects = format!("{}{{\"ref\":\"a\"}}", "{\"ref\":\"a\"},".repeat(MAX_FINDINGS));
+    let many = format!(
+        "{{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.6\",\"vulnerabilities\":[{{\"id\":\"CVE-1\",\"analysis\":{{\"state\":\"resolved\"}},\"affects\":[{affects}]}}]}}"
+    );
+    assert!(error(&many).ends_with("it has more than 200000 statements: no more are read"), "{}", error(&many));
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 300,
         failure_persistence: None,

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::purl::Package;
-use super::{Found, Report};
+use super::read::Wrong;
+use super::{Found, MAX_FINDINGS, Report};
 
 /// How many statements about one vulnerability are looked through.
 const MAX_STATEMENTS: usize = 1000;
@@ -23,6 +24,11 @@ pub(super) struct Statement {
     pub(super) harmless: bool,
     /// When it was made.
     pub(super) at: Option<Timestamp>,
+}
+
+/// Why a document is not read to its end.
+pub(super) fn too_many() -> Wrong {
+    format!("it has more than {MAX_FINDINGS} statements: no more are read")
 }
 
 impl Statement {

@@ -7,6 +7,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::daemon::{Daemon, OCI_INDEX};
+use crate::git::Repository;
 use crate::program::{Folder, Ran};
 use crate::scan::{INDEX, TRIVY};
 use crate::standin::{Fault, Standin};
@@ -278,6 +279,58 @@ fn verify_and_images_set_their_outputs() {
     folder.write("deploy/prod/broken.yml", "a: [\n");
     let broken = run(&folder, &standin, &[("command", "images")]);
     assert_eq!((broken.ran.status, broken.output("result")), (2, "error"), "{}", broken.ran.shown());
+}
+
+#[test]
+fn a_rollback_is_a_pull_request_with_its_holds() {
+    let (Some(daemon), Some(git)) = (Daemon::start(), Repository::new()) else { return };
+    let standin = Standin::start([]);
+    let (old, new) = (publish(&daemon, BEFORE), publish(&daemon, NOW));
+    git.write(FILE, &manifest(&daemon, &pinned(&old)), "before");
+    git.write(FILE, &manifest(&daemon, &pinned(&new)), "refresh");
+    standin.repository(|it| it.push("main", "octocat", "refresh", &[(FILE, &manifest(&daemon, &pinned(&new)))]));
+    let rollback = [("command", "rollback"), ("reason", "log-in fails"), ("hold-until", "14d")];
+    let opened = run(&git.folder, &standin, &rollback);
+    assert_eq!((opened.ran.status, opened.output("moved")), (0, "1"), "{}", opened.ran.shown());
+    standin.repository(|it| {
+        let pull = it.open()[0].clone();
+        assert_eq!(
+            (pull.head.as_str(), pull.title.as_str()),
+            ("digest-gate/rollback", "Roll back 1 image digest: log-in fails")
+        );
+        assert_eq!(it.text(&pull.head, FILE), manifest(&daemon, &pinned(&old)));
+        let holds = it.text(&pull.head, "digest-gate-holds.yml");
+        assert!(holds.contains(&old) && holds.contains("log-in fails"), "{holds}");
+    });
+    assert_eq!(git.git(&["status", "--porcelain"]), "", "nothing in the workspace changes");
+    let again = run(&git.folder, &standin, &rollback);
+    assert!(again.ran.stdout.contains("pull request #3 stays as it is"), "{}", again.ran.shown());
+    for (inputs, said) in [
+        ([("command", "rollback"), ("hold-until", "soon")], "the input `hold-until`: `soon` is no number of days"),
+        ([("command", "rollback"), ("to", "nowhere")], "the input `to`: "),
+    ] {
+        let wrong = run(&git.folder, &standin, &inputs);
+        assert_eq!((wrong.ran.status, wrong.output("result")), (2, "error"), "{}", wrong.ran.shown());
+        assert!(wrong.ran.stdout.contains(said), "{}", wrong.ran.shown());
+    }
+    // It is merged, and the refresh that follows leaves it alone.
+    git.write(FILE, &manifest(&daemon, &pinned(&old)), "back");
+    git.write(
+        "digest-gate-holds.yml",
+        &standin.repository(|it| it.text("digest-gate/rollback", "digest-gate-holds.yml")),
+        "held",
+    );
+    standin.repository(|it| it.branches.insert("main".to_owned(), it.branches["digest-gate/rollback"].clone()));
+    let held = run(&git.folder, &standin, &[("command", "refresh")]);
+    assert_eq!((held.ran.status, held.output("moved")), (0, "0"), "{}", held.ran.shown());
+    assert!(held.ran.stdout.contains("is left: "), "{}", held.ran.shown());
+    // The command line does the same.
+    let url = standin.url();
+    let environment =
+        [("GITHUB_REPOSITORY", "Codertocat/Hello-World"), ("GITHUB_API_URL", url.as_str()), ("GITHUB_TOKEN", TOKEN)];
+    let ran = git.folder.run_with(&["rollback", "--to", &new, "--no-hold", "--pull-request"], "", &environment);
+    assert!(ran.status == 0 && ran.stderr.contains("pull request #3: https://"), "{}", ran.shown());
+    standin.repository(|it| assert_eq!(it.text("digest-gate/rollback", FILE), manifest(&daemon, &pinned(&new))));
 }
 
 /// A pull request whose head is in `head`.

@@ -9,6 +9,7 @@ use super::{asked, setup};
 use crate::cli::{CLEAN, FAILED, FINDINGS};
 use crate::command::holds::HoldFile;
 use crate::command::pull_request::{self, Ask};
+use crate::command::rollback::{self, Back};
 use crate::command::setup::Setup;
 use crate::command::{moves, registries};
 use crate::finding::Finding;
@@ -33,11 +34,25 @@ pub(super) fn run(runner: &Runner, purpose: Purpose) -> anyhow::Result<u8> {
     let registries = registries::dial(&setup.policy, runner.variables(), runner.input("registry-auth"))?;
     let Collected { images, findings, notices, .. } = gate::collect(&setup.request(&setup.workspace, asked.targets()))?;
     let unread = unread(&findings);
-    let choices = match purpose {
-        Purpose::Pin => pin::pin(&images, &selection, &registries),
-        _ => pin::refresh(&images, &selection, &mut ages(&setup), &registries),
+    let moves = match purpose {
+        Purpose::Pin => {
+            let choices = pin::pin(&images, &selection, &registries);
+            moves::settle(&setup, &asked, images, choices)?
+        }
+        Purpose::Refresh => {
+            let held = HoldFile::read(&setup)?.counting(setup.today());
+            let selection = Selection { held, ..selection };
+            let choices = pin::refresh(&images, &selection, &mut ages(&setup), &registries);
+            moves::settle(&setup, &asked, images, choices)?
+        }
+        Purpose::Rollback => {
+            let until = rollback::until(runner.input("hold-until"), setup.today());
+            let until = Some(until.context("the input `hold-until`")?);
+            let back =
+                Back { to: runner.input("to").map(|to| (to, "the input `to`")), until, reason: runner.input("reason") };
+            rollback::plan(&setup, &asked, images, &selection, &back, Some(&registries))?
+        }
     };
-    let moves = moves::settle(&setup, &asked, images, choices)?;
     let ask = Ask {
         purpose,
         reason: runner.input("reason"),
@@ -67,8 +82,7 @@ pub(super) fn run(runner: &Runner, purpose: Purpose) -> anyhow::Result<u8> {
 fn selection(runner: &Runner, setup: &Setup) -> anyhow::Result<Selection> {
     let images = runner.lines("image").into_iter().map(|text| Repositories::new(text).map_err(|wrong| anyhow!(wrong)));
     let images = images.collect::<anyhow::Result<_>>().context("the input `image`")?;
-    let held = HoldFile::read(setup)?.counting(setup.today());
-    Ok(Selection { images, ignored: setup.policy.refresh.ignored.clone(), held, ..Selection::default() })
+    Ok(Selection { images, ignored: setup.policy.refresh.ignored.clone(), ..Selection::default() })
 }
 
 /// What is selected, where it is not everything.
@@ -86,9 +100,9 @@ fn ages(setup: &Setup) -> Ages {
     Ages { cooldown, first_seen: None, now: Timestamp::now() }
 }
 
-/// What fails the step: for `pin` whatever stays without a digest, for `refresh` what the rules call an error.
+/// What fails the step: for `refresh` what the rules call an error, else whatever does not get its digest.
 fn is_grave(setup: &Setup, purpose: Purpose, missed: &Missed) -> bool {
-    purpose == Purpose::Pin || moves::blocks_refresh(setup, missed)
+    purpose != Purpose::Refresh || moves::blocks_refresh(setup, missed)
 }
 
 /// The manifests that could not be read, or are not there.
