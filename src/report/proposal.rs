@@ -7,6 +7,7 @@ use super::counted;
 use super::markdown::{COMMENT_BYTES, prose};
 use super::moves::{Tally, table};
 use super::visible::visible;
+use crate::gate::Whole;
 use crate::pin::{Choice, Missed, Moves};
 
 /// The longest reason in a title, in characters.
@@ -67,8 +68,16 @@ pub fn proposal(moves: &Moves, purpose: Purpose, reason: Option<&str>) -> Propos
     }
 }
 
-/// What moves: the image as `repository:tag`, its digests, and the files in which it does.
-type Distinct<'a> = BTreeMap<(String, &'a str, String), Vec<&'a str>>;
+/// What moves: the image as `repository:tag`, its digests, and where it does.
+type Distinct<'a> = BTreeMap<(String, &'a str, String), Where<'a>>;
+
+/// Where an image moves.
+#[derive(Default)]
+struct Where<'a> {
+    files: Vec<&'a str>,
+    /// A part of it is decided by more than its file: by a stack, an overlay, a chart.
+    is_of_whole: bool,
+}
 
 fn distinct(moves: &Moves) -> Distinct<'_> {
     let mut distinct: Distinct<'_> = BTreeMap::new();
@@ -76,20 +85,21 @@ fn distinct(moves: &Moves) -> Distinct<'_> {
         let (Choice::Move(chosen), Some(reference)) = (choice, deployed.image.reference()) else { continue };
         let tag = reference.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
         let name = format!("{}{tag}", reference.name());
-        let files = distinct.entry((name, chosen.from.as_deref().unwrap_or_default(), chosen.shown())).or_default();
-        files.push(deployed.image.place.source.path());
-        files.sort_unstable();
-        files.dedup();
+        let place = distinct.entry((name, chosen.from.as_deref().unwrap_or_default(), chosen.shown())).or_default();
+        place.files.push(deployed.image.place.source.path());
+        place.files.sort_unstable();
+        place.files.dedup();
+        place.is_of_whole |= !matches!(*deployed.whole, Whole::Text | Whole::File(_));
     }
     distinct
 }
 
 fn message(title: &str, distinct: &Distinct<'_>, purpose: Purpose, reason: Option<&str>) -> String {
     let mut text = format!("{title}\n\n");
-    for ((name, from, to), files) in distinct {
+    for ((name, from, to), place) in distinct {
         let from = if from.is_empty() { "no digest" } else { from };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{name}\n  from {from}\n  to   {to}\n  in   {}", visible(&files.join(", ")));
+        let _ = writeln!(text, "{name}\n  from {from}\n  to   {to}\n  in   {}", visible(&place.files.join(", ")));
     }
     text.push('\n');
     if let Some(reason) = reason {
@@ -125,11 +135,14 @@ fn push_commands(text: &mut String, distinct: &Distinct<'_>) {
         return;
     }
     text.push_str("\nTo go back after the merge:\n\n```sh\n");
-    for ((name, from, _), files) in from_known() {
+    for ((name, from, _), place) in from_known() {
         let repository =
             crate::reference::Reference::parse(name).map_or_else(|_| name.clone(), |it| it.name().to_owned());
-        let files: Vec<_> = files.iter().map(|file| quoted(file)).collect();
-        let _ = writeln!(text, "digest-gate rollback --image {repository} --to {from} --write {}", files.join(" "));
+        let _ = write!(text, "digest-gate rollback --image {repository} --to {from} --write");
+        if !place.is_of_whole {
+            place.files.iter().for_each(|file| text.extend([" ", &quoted(file)]));
+        }
+        text.push('\n');
     }
     text.push_str("```\n");
 }

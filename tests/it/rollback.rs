@@ -128,11 +128,11 @@ fn what_cannot_be_placed_is_refused_with_the_reason() {
     repository.folder.write("prod/values.yaml", &values("2", "b"));
     repository.write("prod/compose.yml", &format!("services: {{a: {{image: 'b:2@{}'}}}}\n", digest("b")), "two");
     snapshot("rollback-refused", &repository.run(&["rollback", "--offline", "--write"]));
-    let now = std::fs::read_to_string(repository.folder.path().join("prod/values.yaml")).unwrap();
+    let now = fs::read_to_string(repository.folder.path().join("prod/values.yaml")).unwrap();
     assert_eq!(now, values("1", "a"), "tag and digest go back together, each where it stands");
     let changed = repository.git(&["status", "--porcelain"]);
     assert!(!changed.contains("compose.yml"), "{changed}");
-    let holds = std::fs::read_to_string(repository.folder.path().join(HOLDS)).unwrap();
+    let holds = fs::read_to_string(repository.folder.path().join(HOLDS)).unwrap();
     assert!(!holds.contains("library/b"), "no hold for what did not go back: {holds}");
 }
 
