@@ -65,6 +65,8 @@ pub struct Deployed {
     pub enforced: bool,
     /// What was read to decide it.
     pub whole: Arc<Whole>,
+    /// Whether all of that could be read.
+    pub complete: bool,
 }
 
 /// The images that are locked: each reference with a digest that is deployed, once, sorted.
@@ -174,8 +176,13 @@ mod tests {
              tag: {{image: 'c:1'}}\n  short: {{image: 'd@sha256:abc'}}\n  any: {{image: '${{X}}'}}\n  built: {{build: .}}\n"
         );
         let found = read(&Source::new("compose.yml", text), &Alone, &mut Tree::default()).images;
-        let deployed =
-            |image| Deployed { image, environment: "production".into(), enforced: true, whole: Arc::default() };
+        let deployed = |image| Deployed {
+            image,
+            environment: "production".into(),
+            enforced: true,
+            whole: Arc::default(),
+            complete: true,
+        };
         let images: Vec<_> = found.into_iter().map(deployed).collect();
         assert_eq!(images.len(), 7);
         assert_eq!(locked(&images), [format!("a@{digest}"), format!("b:1@{digest}")]);

@@ -85,7 +85,7 @@ impl Moves {
 }
 
 /// How often a plan is made again: with other places, then without the images that it failed for.
-const ROUNDS: usize = 16;
+const ROUNDS: usize = 64;
 
 /// What can be written and was proven.
 #[derive(Debug, Default)]
@@ -102,42 +102,100 @@ pub struct Settled {
 /// What `read_again` fails with.
 pub fn settle<E>(
     images: &[Deployed],
-    mut wanted: Vec<Option<Wanted>>,
+    wanted: Vec<Option<Wanted>>,
     same: &SameFile<'_>,
     read_again: &ReadAgain<'_, E>,
 ) -> Result<Settled, E> {
     let mut settled = Settled::default();
     let mut tried = HashMap::new();
+    let mut search = Search::new(wanted);
     for _ in 0..ROUNDS {
-        let plan = plan::plan_from(images, &wanted, &tried, same);
+        let plan = plan::plan_from(images, &search.wanted, &tried, same);
         let mut failed: BTreeMap<usize, String> = plan.refused.into_iter().collect();
         if failed.is_empty() {
             let differences = match plan.changed.as_slice() {
                 [] => Vec::new(),
-                changed => prove::differences(images, &wanted, &read_again(changed)?),
+                changed => prove::differences(images, &search.wanted, &read_again(changed)?),
             };
             if differences.is_empty() {
+                if search.go_on() {
+                    continue;
+                }
                 settled.changed = plan.changed;
                 settled.refused.sort();
                 return Ok(settled);
             }
             let elsewhere = prove::to_try_elsewhere(&differences, &plan.writings);
             if elsewhere.is_empty() {
-                failed = prove::to_refuse(&differences, &plan.writings);
+                failed = search.narrow(prove::to_refuse(&differences, &plan.writings));
             }
             tried.extend(elsewhere);
         }
         for (index, why) in failed {
-            if wanted.get_mut(index).and_then(Option::take).is_some() {
+            if search.take(index).is_some() {
                 settled.refused.push((index, why));
             }
         }
     }
-    let left = wanted.iter().enumerate().filter(|(_, wanted)| wanted.is_some());
     let why = "what it would change beside itself could not be told";
-    settled.refused.extend(left.map(|(index, _)| (index, why.to_owned())));
+    settled.refused.extend(search.left().map(|index| (index, why.to_owned())));
     settled.refused.sort();
     Ok(settled)
+}
+
+/// The images that are asked for, and the search for the few that spoil the rest.
+struct Search {
+    wanted: Vec<Option<Wanted>>,
+    /// Those that were asked for last: what was asked for before came out well.
+    fresh: Vec<usize>,
+    /// Those that wait until others are proven.
+    waiting: Vec<Vec<(usize, Wanted)>>,
+}
+
+impl Search {
+    fn new(wanted: Vec<Option<Wanted>>) -> Self {
+        let fresh = wanted.iter().enumerate().filter(|(_, wanted)| wanted.is_some()).map(|(index, _)| index).collect();
+        Self { wanted, fresh, waiting: Vec::new() }
+    }
+
+    fn take(&mut self, index: usize) -> Option<Wanted> {
+        self.wanted.get_mut(index).and_then(Option::take)
+    }
+
+    /// Asks for some of those that wait, if any do.
+    fn go_on(&mut self) -> bool {
+        let Some(group) = self.waiting.pop() else { return false };
+        self.fresh.clear();
+        for (index, wanted) in group {
+            self.fresh.push(index);
+            if let Some(slot) = self.wanted.get_mut(index) {
+                *slot = Some(wanted);
+            }
+        }
+        true
+    }
+
+    /// Those to refuse: where one of several spoils everything, half of them wait.
+    fn narrow(&mut self, failed: BTreeMap<usize, String>) -> BTreeMap<usize, String> {
+        if failed.len() < 2 || !failed.values().all(|why| prove::spoils_all(why)) {
+            return failed;
+        }
+        let mut suspects: Vec<usize> = self.fresh.iter().copied().filter(|index| failed.contains_key(index)).collect();
+        if suspects.len() < 2 {
+            return failed.into_iter().filter(|(index, _)| suspects.is_empty() || suspects.contains(index)).collect();
+        }
+        let later = suspects.split_off(suspects.len() / 2);
+        self.fresh = suspects;
+        let waiting = later.into_iter().filter_map(|index| Some((index, self.take(index)?))).collect();
+        self.waiting.push(waiting);
+        BTreeMap::new()
+    }
+
+    /// Those that are still asked for.
+    fn left(&self) -> impl Iterator<Item = usize> {
+        let asked = self.wanted.iter().enumerate().filter(|(_, wanted)| wanted.is_some()).map(|(index, _)| index);
+        asked.chain(self.waiting.iter().flatten().map(|(index, _)| *index))
+    }
 }
 
 #[cfg(test)]

@@ -255,6 +255,7 @@ mod tests {
                 environment: Arc::from("production"),
                 enforced: true,
                 whole: Arc::default(),
+                complete: true,
             })
             .collect();
         let mut collected = Collected { images, ..Collected::default() };

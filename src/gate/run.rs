@@ -145,6 +145,7 @@ impl<'r, 'a> Run<'r, 'a> {
     }
 
     fn judge(&self, found: Found, whole: &Arc<Whole>, scope: Scope<'_>, part: &mut Collected) {
+        let complete = found.unreadable.is_empty();
         for unreadable in found.unreadable {
             self.unreadable(unreadable, scope, part);
         }
@@ -157,7 +158,7 @@ impl<'r, 'a> Run<'r, 'a> {
             }
             if self.request.keep_images {
                 let (environment, whole) = (Arc::clone(scope.name), Arc::clone(whole));
-                part.images.push(Deployed { image, environment, enforced: scope.enforced, whole });
+                part.images.push(Deployed { image, environment, enforced: scope.enforced, whole, complete });
             }
         }
     }

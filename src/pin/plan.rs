@@ -29,7 +29,7 @@ pub(super) struct Writing {
     pub(super) edits: Vec<Edit>,
 }
 
-const SHARED: &str = "it shares its place with an image of another digest";
+const SHARED: &str = "it shares its place with an image of another digest: write each image in a text of its own";
 
 /// Finds the place for each digest. `wanted` stands beside `images`; an image that wants none keeps others from writing
 /// into a place that it shares with them.

@@ -1,6 +1,6 @@
 //! What came out otherwise than asked, and which writing is to blame for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::Wanted;
 use super::plan::Writing;
@@ -20,56 +20,110 @@ pub(super) struct Difference {
     why: String,
 }
 
-const OTHERS: &str = "writing its digest would change another image";
-const UNREAD: &str = "what deploys it reads no digest where one could be written";
+const OTHERS: &str = "writing its digest would change another image: write each in a text of its own";
+const UNREAD: &str =
+    "what deploys it reads no digest where one could be written: write the whole image where it is used";
 const COUNT: &str = "writing its digest would change which images are found";
+const BROKEN: &str = "with its digest written what deploys it could not be read any more";
 
-/// What tells an image from the others before and after: the scalar that decides it may be another one afterwards.
-type Identity<'i> = (&'i str, &'i Whole, &'i str, &'i str, &'i str);
+/// Whether what came out otherwise says nothing of which writing is to blame.
+pub(super) fn spoils_all(why: &str) -> bool {
+    [COUNT, BROKEN].contains(&why)
+}
 
-fn identity(deployed: &Deployed) -> Identity<'_> {
+/// What deploys an image, before and after.
+type Group<'i> = (&'i str, &'i Whole, &'i str, &'i str);
+
+fn group(deployed: &Deployed) -> Group<'_> {
     let image = &deployed.image;
-    let holder = image.field.rsplit_once('.').map_or("", |(holder, _)| holder);
-    (&deployed.environment, &deployed.whole, image.kind, image.resource.as_deref().unwrap_or_default(), holder)
+    (&deployed.environment, &deployed.whole, image.kind, image.resource.as_deref().unwrap_or_default())
+}
+
+/// What holds the scalar that decides an image: that may be another one of the same afterwards.
+fn holder(image: &LocatedImage) -> &str {
+    image.field.rsplit_once('.').map_or("", |(holder, _)| holder)
+}
+
+/// An image before, with what it should be.
+struct Old<'i> {
+    index: usize,
+    deployed: &'i Deployed,
+    expected: Option<String>,
+    is_asked: bool,
 }
 
 /// Compares every image with what it should be: the asked ones with their digest, the others as they were.
 pub(super) fn differences(before: &[Deployed], wanted: &[Option<Wanted>], after: &[Deployed]) -> Vec<Difference> {
-    let mut groups: BTreeMap<Identity<'_>, (Vec<usize>, Vec<&LocatedImage>)> = BTreeMap::new();
-    for (index, deployed) in before.iter().enumerate() {
-        groups.entry(identity(deployed)).or_default().0.push(index);
+    let mut groups: BTreeMap<Group<'_>, (Vec<Old<'_>>, Vec<&Deployed>)> = BTreeMap::new();
+    for (index, (deployed, wanted)) in before.iter().zip(wanted).enumerate() {
+        let image = &deployed.image;
+        let expected = match (wanted, image.reference()) {
+            (Some(wanted), Some(reference)) => Some(moved(reference, wanted)),
+            _ => image.effective().map(str::to_owned),
+        };
+        let old = Old { index, deployed, expected, is_asked: wanted.is_some() };
+        groups.entry(group(deployed)).or_default().0.push(old);
     }
     for deployed in after {
-        groups.entry(identity(deployed)).or_default().1.push(&deployed.image);
+        groups.entry(group(deployed)).or_default().1.push(deployed);
     }
     let mut differences = Vec::new();
     for (old, new) in groups.into_values() {
-        let image = |index: &usize| before.get(*index).map(|deployed| &deployed.image);
-        if old.len() != new.len() {
-            let gone = old.iter().map(|index| (Some(*index), image(index).map(places_of).unwrap_or_default()));
-            let came = new.iter().map(|image| (None, places_of(image)));
-            let differ = gone.chain(came).map(|(index, places)| Difference { index, places, why: COUNT.to_owned() });
-            differences.extend(differ);
-            continue;
-        }
-        for (index, new) in old.into_iter().zip(new) {
-            let Some(old) = image(&index) else { continue };
-            let wanted = wanted.get(index).and_then(Option::as_ref);
-            let expected = match (wanted, old.reference()) {
-                (Some(wanted), Some(reference)) => Some(moved(reference, wanted)),
-                _ => old.effective().map(str::to_owned),
-            };
-            if expected.as_deref() != new.effective() || wanted.is_none() && old.status() != new.status() {
-                let why = match new.effective() {
-                    got if got == old.effective() => UNREAD.to_owned(),
-                    Some(got) => format!("with its digest written it would be `{got}`"),
-                    None => "with its digest written it could not be decided any more".to_owned(),
-                };
-                differences.push(Difference { index: Some(index), places: places_of(old), why });
-            }
+        for (old, new) in pairs(old, new) {
+            differences.extend(difference(old, new));
         }
     }
     differences
+}
+
+/// Each image before with the one it is afterwards: of the same holder, else what it should be, else the next one.
+fn pairs<'i>(
+    old: Vec<Old<'i>>,
+    new: Vec<&'i Deployed>,
+) -> impl Iterator<Item = (Option<Old<'i>>, Option<&'i Deployed>)> {
+    let mut by_holder: HashMap<&str, VecDeque<&Deployed>> = HashMap::new();
+    for deployed in new {
+        by_holder.entry(holder(&deployed.image)).or_default().push_back(deployed);
+    }
+    let mut pairs = Vec::new();
+    let mut alone = Vec::new();
+    for old in old {
+        match by_holder.get_mut(holder(&old.deployed.image)).and_then(VecDeque::pop_front) {
+            Some(new) => pairs.push((Some(old), Some(new))),
+            None => alone.push(old),
+        }
+    }
+    let mut left: Vec<_> = by_holder.into_values().flatten().collect();
+    left.sort_by_key(|it| (it.image.place.source.path(), it.image.place.span));
+    let mut left = VecDeque::from(left);
+    for old in alone {
+        let as_expected =
+            left.iter().position(|new| new.image.effective() == old.expected.as_deref()).unwrap_or_default();
+        let new = left.remove(as_expected);
+        pairs.push((Some(old), new));
+    }
+    pairs.into_iter().chain(left.into_iter().map(|new| (None, Some(new))))
+}
+
+fn difference(old: Option<Old<'_>>, new: Option<&Deployed>) -> Option<Difference> {
+    let differs =
+        |index, deployed: &Deployed, why: String| Some(Difference { index, places: places_of(&deployed.image), why });
+    let (old, new) = match (old, new) {
+        (Some(old), Some(new)) => (old, new),
+        (Some(old), None) => return differs(Some(old.index), old.deployed, COUNT.to_owned()),
+        (None, new) => return new.and_then(|new| differs(None, new, COUNT.to_owned())),
+    };
+    let (before, after) = (&old.deployed.image, &new.image);
+    let is_expected =
+        old.expected.as_deref() == after.effective() && (old.is_asked || before.status() == after.status());
+    let why = match after.effective() {
+        _ if is_expected && old.deployed.complete && !new.complete => BROKEN.to_owned(),
+        _ if is_expected => return None,
+        got if got == before.effective() => UNREAD.to_owned(),
+        Some(got) => format!("with its digest written it would be `{got}`"),
+        None => "with its digest written it could not be decided any more".to_owned(),
+    };
+    differs(Some(old.index), old.deployed, why)
 }
 
 /// The reference with what is wanted in it.
@@ -137,7 +191,7 @@ pub(super) fn to_refuse(differences: &[Difference], writings: &[Writing]) -> BTr
         match difference.index.filter(|index| asked.contains(index)) {
             Some(index) if others.is_empty() => drop(refused.insert(index, difference.why.clone())),
             _ => {
-                let why = if difference.why == COUNT { COUNT } else { OTHERS };
+                let why = if spoils_all(&difference.why) { &difference.why } else { OTHERS };
                 for writing in others {
                     refused.entry(writing.index).or_insert_with(|| why.to_owned());
                 }

@@ -23,7 +23,13 @@ fn deployed(sources: &[Arc<Source>]) -> Vec<Deployed> {
     let mut tree = Tree::default();
     let images = sources.iter().flat_map(|source| read(source, &Alone, &mut tree).images);
     images
-        .map(|image| Deployed { image, environment: Arc::from("production"), enforced: true, whole: Arc::default() })
+        .map(|image| Deployed {
+            image,
+            environment: Arc::from("production"),
+            enforced: true,
+            whole: Arc::default(),
+            complete: true,
+        })
         .collect()
 }
 
@@ -138,6 +144,56 @@ fn tag_and_digest_go_back_together() {
     let again = |change: &[Changed]| Ok::<_, Infallible>(deployed(&changed(&sources, change)));
     let settled = settle(&images, wanted, &Arc::clone, &again).unwrap();
     assert_eq!(settled.changed[0].text, format!("services: {{a: {{image: 'app:1@{}'}}}}\n", digest("old")));
+}
+
+#[test]
+fn a_tag_that_stands_apart_goes_back_with_its_digest() {
+    let text = format!("images:\n- name: app\n  newTag: '2'\n  digest: {}\n", digest("new"));
+    let sources = [Source::new("kustomization.yaml", text.as_str())];
+    let images = deployed(&sources);
+    let wanted = vec![Some(Wanted { digest: digest("old"), tag: Some("1".to_owned()) })];
+    let again = |change: &[Changed]| Ok::<_, Infallible>(deployed(&changed(&sources, change)));
+    let settled = settle(&images, wanted, &Arc::clone, &again).unwrap();
+    assert_eq!(settled.changed[0].text, text.replace("'2'", "'1'").replace(&digest("new"), &digest("old")));
+}
+
+#[test]
+fn one_that_spoils_everything_is_found_among_the_others() {
+    let services: Vec<_> = (0..9).map(|n| format!("  s{n}: {{image: 'n{n}:1'}}\n")).collect();
+    let services = services.concat();
+    let sources = [Source::new("compose.yml", format!("services:\n{services}"))];
+    let images = deployed(&sources);
+    for spoilers in [&["n4"][..], &["n0"], &["n8"], &["n1", "n7"], &[]] {
+        let reads = std::cell::Cell::new(0);
+        let again = |change: &[Changed]| {
+            reads.set(reads.get() + 1);
+            let spoilt = spoilers.iter().any(|name| change[0].text.contains(&digest(name)));
+            let files = if spoilt { Vec::new() } else { changed(&sources, change) };
+            Ok::<_, Infallible>(deployed(&files))
+        };
+        let wanted = images.iter().map(|it| by_name(&it.image).map(|digest| Wanted { digest, tag: None })).collect();
+        let settled = settle(&images, wanted, &Arc::clone, &again).unwrap();
+        let refused: Vec<_> = settled.refused.iter().map(|(index, _)| format!("n{index}")).collect();
+        assert_eq!(refused, spoilers);
+        assert_eq!(settled.changed[0].splices.len(), 9 - spoilers.len());
+        assert!(reads.get() <= 4 + 8 * spoilers.len(), "{} reads", reads.get());
+    }
+}
+
+#[test]
+fn what_could_not_be_read_afterwards_is_not_written() {
+    let sources = [Source::new("compose.yml", "services: {a: {image: 'a:1'}, b: {image: 'b:1'}}\n")];
+    let images = deployed(&sources);
+    let again = |change: &[Changed]| {
+        let complete = !change[0].text.contains(&digest("b"));
+        let images = deployed(&changed(&sources, change)).into_iter().map(|it| Deployed { complete, ..it });
+        Ok::<_, Infallible>(images.collect())
+    };
+    let wanted = images.iter().map(|it| by_name(&it.image).map(|digest| Wanted { digest, tag: None })).collect();
+    let settled = settle(&images, wanted, &Arc::clone, &again).unwrap();
+    let why = "with its digest written what deploys it could not be read any more";
+    assert_eq!(settled.refused, [(1, why.to_owned())]);
+    assert_eq!(settled.changed[0].splices.len(), 1);
 }
 
 /// Files of a few services in many spellings.

@@ -205,6 +205,7 @@ mod tests {
                 environment: Arc::from("production"),
                 enforced: true,
                 whole: Arc::default(),
+                complete: true,
             })
             .collect();
         let chosen = |created: &str| {

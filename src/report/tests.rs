@@ -193,6 +193,7 @@ fn located() -> Vec<Deployed> {
         environment: if index == 1 { "staging" } else { "production" }.into(),
         enforced: index != 1,
         whole: Arc::default(),
+        complete: true,
     };
     every_status().into_iter().enumerate().map(deployed).collect()
 }
@@ -682,7 +683,7 @@ fn random_image(texts: &[String], place: &Place) -> Deployed {
     let state = State::of(&texts[6]);
     let mut image = LocatedImage::new("compose", &place.source, place.span, texts[4].as_str(), &texts[5], state);
     image.resource = Some(texts[7].clone());
-    Deployed { image, environment: texts[8].as_str().into(), enforced: true, whole: Arc::default() }
+    Deployed { image, environment: texts[8].as_str().into(), enforced: true, whole: Arc::default(), complete: true }
 }
 
 fn random_report(texts: &[String], span: Span, enforced: bool, exempt: bool) -> Report {

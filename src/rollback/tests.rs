@@ -42,8 +42,13 @@ fn only_what_the_registry_still_has_is_returned_to() {
     let service = |name: &str| format!("  {name}: {{image: 'app:1@{}'}}\n", digest("now"));
     let text = format!("services:\n{}", names.map(service).concat());
     let images = read(&Source::new("compose.yml", text), &Alone, &mut Tree::default()).images;
-    let deployed =
-        |image| Deployed { image, environment: Arc::from("production"), enforced: true, whole: Arc::default() };
+    let deployed = |image| Deployed {
+        image,
+        environment: Arc::from("production"),
+        enforced: true,
+        whole: Arc::default(),
+        complete: true,
+    };
     let images: Vec<_> = images.into_iter().map(deployed).collect();
     let chosen = |name: &str| {
         Choice::Move(Chosen {

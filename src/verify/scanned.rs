@@ -110,8 +110,13 @@ mod tests {
     fn findings(image: &str, reports: &[&str], configuration: &str) -> (Vec<String>, usize) {
         let source = Source::new("compose.yml", format!("services: {{a: {{image: '{image}'}}}}\n"));
         let found = read(&source, &Alone, &mut Tree::default()).images;
-        let deployed =
-            |image| Deployed { image, environment: Arc::from("production"), enforced: true, whole: Arc::default() };
+        let deployed = |image| Deployed {
+            image,
+            environment: Arc::from("production"),
+            enforced: true,
+            whole: Arc::default(),
+            complete: true,
+        };
         let mut collected = Collected { images: found.into_iter().map(deployed).collect(), ..Collected::default() };
         let policy = Policy::parse(&Source::new("digest-gate.yml", format!("version: 1\n{configuration}")));
         let policy = policy.unwrap_or_else(|errors| panic!("{errors}"));

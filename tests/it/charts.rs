@@ -196,6 +196,23 @@ fn found_lines(found: &Found, folder: &str) -> String {
     images.chain(unreadable).collect()
 }
 
+/// The files of every chart by hand, each with the configuration that names it.
+pub(crate) fn trees() -> impl Iterator<Item = Vec<(String, String)>> {
+    cases::CASES.iter().map(|case| {
+        let folder = tempfile::tempdir().unwrap();
+        let values = if write_case(case, folder.path()).is_empty() { "" } else { "c/prod.yaml" };
+        let chart = format!("{{chart: c, values: [{values}]}}");
+        let configuration = format!("version: 1\nenvironments: {{production: {{charts: [{chart}]}}}}\n");
+        let mut paths = Vec::new();
+        walk(folder.path(), &mut paths);
+        let read = |path: &PathBuf| {
+            let below = path.strip_prefix(folder.path()).unwrap().to_str().unwrap();
+            (format!("c/{below}"), fs::read_to_string(path).unwrap())
+        };
+        paths.iter().map(read).chain([("digest-gate.yml".to_owned(), configuration)]).collect()
+    })
+}
+
 #[test]
 fn charts_are_read_as_helm_renders_them() {
     let is_helm_there = has_referee("helm");

@@ -131,6 +131,15 @@ fn show(files: &Files) -> String {
     files.0.iter().map(|(path, text)| format!("# file: {path}\n{text}")).collect::<Vec<_>>().concat()
 }
 
+/// The files of every overlay by hand and of some random ones, each with the configuration that names it.
+pub(crate) fn trees(random: u32) -> impl Iterator<Item = Vec<(String, String)>> {
+    let by_hand = cases::CASES.iter().map(|(_, _, text)| Files::of(text));
+    by_hand.chain((0..random).map(random::overlay)).map(|files| {
+        let configuration = "version: 1\nenvironments: {production: {overlays: [over]}}\n";
+        files.0.into_iter().chain([("digest-gate.yml".to_owned(), configuration.to_owned())]).collect()
+    })
+}
+
 #[test]
 fn overlays_build_as_kustomize_builds_them() {
     let is_there = has_referee("kustomize");

@@ -1,7 +1,9 @@
 //! Where digests are written: small trees before and after, byte by byte, and what the real programs make of them.
 
 mod cases;
+mod corpus;
 mod referee;
+mod wholes;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -9,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use digest_gate::edit::Changed;
-use digest_gate::gate::{Deployed, Request, Targets, collect};
+use digest_gate::gate::{Collected, Deployed, Request, Targets, collect};
 use digest_gate::manifest::LocatedImage;
 use digest_gate::pin::{Settled, Wanted, settle};
 use digest_gate::policy::{Environment, Policy, find};
@@ -47,8 +49,8 @@ impl Tree {
         Self { folder, workspace, policy }
     }
 
-    /// Every image that is deployed: by the environments of the configuration, without one by every file.
-    fn images(&self, drafts: HashMap<PathBuf, String>) -> Vec<Deployed> {
+    /// What is deployed: by the environments of the configuration, without one by every file.
+    fn collect(&self, drafts: HashMap<PathBuf, String>) -> Collected {
         let workspace = self.workspace.with_drafts(drafts);
         let paths = [self.folder.path().to_owned()];
         let environments: Vec<&Environment> = self.policy.environments.iter().collect();
@@ -60,15 +62,17 @@ impl Tree {
         let today = "2026-11-10".parse().unwrap();
         let request =
             Request { workspace: &workspace, policy: &self.policy, targets, keep_images: true, threads: 1, today };
-        let collected = collect(&request).unwrap();
-        let unreadable = collected.findings.iter().find(|finding| finding.rule.id == "unreadable-manifest");
-        assert!(unreadable.is_none(), "{:?}", unreadable.map(|it| &it.message));
-        collected.images
+        collect(&request).unwrap()
+    }
+
+    fn unreadable(&self) -> Option<String> {
+        let findings = self.collect(HashMap::new()).findings;
+        findings.into_iter().find(|finding| finding.rule.id == "unreadable-manifest").map(|finding| finding.message)
     }
 
     /// Writes a digest for each image that `wanted` gives one; nothing on disk.
     fn settle(&self, wanted: impl Fn(&LocatedImage) -> Option<Wanted>) -> (Vec<Deployed>, Settled) {
-        let images = self.images(HashMap::new());
+        let images = self.collect(HashMap::new()).images;
         let mut first = HashMap::new();
         for source in images.iter().flat_map(|deployed| deployed.image.sources()) {
             first.entry(self.workspace.real_path(source).unwrap()).or_insert_with(|| Arc::clone(source));
@@ -76,7 +80,7 @@ impl Tree {
         let same = |source: &Arc<_>| Arc::clone(&first[&self.workspace.real_path(source).unwrap()]);
         let again = |changed: &[Changed]| {
             let draft = |file: &Changed| (self.workspace.real_path(&file.source).unwrap(), file.text.clone());
-            Ok::<_, std::convert::Infallible>(self.images(changed.iter().map(draft).collect()))
+            Ok::<_, std::convert::Infallible>(self.collect(changed.iter().map(draft).collect()).images)
         };
         let wanted = images.iter().map(|deployed| wanted(&deployed.image)).collect();
         let settled = settle(&images, wanted, &same, &again).unwrap();
@@ -142,6 +146,7 @@ fn check(case: &str, refused: &[&str], referees: &Referees) -> String {
     let files = files(case);
     let before: Vec<_> = files.iter().map(|(path, before, _)| (path.clone(), before.clone())).collect();
     let tree = Tree::new(&before);
+    assert_eq!(tree.unreadable(), None, "{case}");
     let (images, settled) = tree.settle(of_registry);
     let mut wrong = String::new();
     for (path, before, after) in &files {

@@ -191,6 +191,28 @@ impl Case {
     }
 }
 
+/// The files of every stack by hand and of some random ones, each with the configuration that names it.
+pub(crate) fn trees(random: u64) -> impl Iterator<Item = Vec<(String, String)>> {
+    let by_hand = cases::CASES.iter().map(|text| Case::of(text));
+    by_hand.chain((0..random).map(random::stack)).map(|case| {
+        let list = |name: &str| case.option(name).join(", ");
+        let env_file = case.option("--env-file").first().map(|file| format!(", env-file: {file}")).unwrap_or_default();
+        let profiles = if case.option("--profile").is_empty() {
+            String::new()
+        } else {
+            format!(
+                ", profiles: [{}]",
+                case.option("--profile").iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+            )
+        };
+        let stack = format!("{{files: [{}]{env_file}{profiles}}}", list("-f"));
+        let configuration = format!("version: 1\nenvironments: {{production: {{stacks: [{stack}]}}}}\n");
+        let mut files = case.files;
+        files.push(("digest-gate.yml".to_owned(), configuration));
+        files
+    })
+}
+
 #[test]
 fn handwritten_stacks_are_those_of_docker_compose() {
     hold(cases::CASES.iter().map(|text| Case::of(text)), "handwritten");

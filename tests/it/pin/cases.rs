@@ -556,8 +556,8 @@ resources: [pod.yaml]
 images: [{name: '(app|web)', newTag: '1'}]
 ",
         &[
-            "spec.containers[0].image: it shares its place with an image of another digest",
-            "spec.containers[1].image: it shares its place with an image of another digest",
+            "spec.containers[0].image: it shares its place with an image of another digest: write each image in a text of its own",
+            "spec.containers[1].image: it shares its place with an image of another digest: write each image in a text of its own",
         ],
     ),
 ];
@@ -753,8 +753,8 @@ jobs:
     container: {image: app:3«@{app}»}
 ",
         &[
-            "jobs.a.services.d.image: writing its digest would change another image",
-            "jobs.a.services.d.image: writing its digest would change another image",
+            "jobs.a.services.d.image: writing its digest would change another image: write each in a text of its own",
+            "jobs.a.services.d.image: writing its digest would change another image: write each in a text of its own",
         ],
     ),
     (
@@ -1019,7 +1019,7 @@ web:
   tag: 1.2.3@{web}»
 ",
         &[
-            "db: what deploys it reads no digest where one could be written",
+            "db: what deploys it reads no digest where one could be written: write the whole image where it is used",
         ],
     ),
     (

@@ -29,7 +29,12 @@ impl Referees {
         let wholes: BTreeSet<&Whole> = images.iter().map(|deployed| &*deployed.whole).collect();
         let mut wrong = String::new();
         for whole in wholes {
-            let Some(theirs) = self.deployed(tree, whole) else { continue };
+            let Some(theirs) = self.deployed(tree, whole) else {
+                if self.judges(whole) {
+                    writeln!(wrong, "{whole:?} is not deployed at all").unwrap();
+                }
+                continue;
+            };
             let of_whole = images.iter().filter(|deployed| *deployed.whole == *whole && !deployed.image.built);
             let ours: BTreeSet<_> = of_whole.filter_map(|it| it.image.effective().map(str::to_owned)).collect();
             if ours != theirs {
@@ -39,11 +44,23 @@ impl Referees {
         wrong
     }
 
-    /// The images that a program deploys; `None` where it is not there, or is for something else.
-    fn deployed(&self, tree: &Tree, whole: &Whole) -> Option<BTreeSet<String>> {
+    fn judges(&self, whole: &Whole) -> bool {
+        match whole {
+            Whole::Stack { .. } => self.compose,
+            Whole::Overlay(_) => self.kustomize,
+            Whole::Chart { .. } => self.helm,
+            _ => false,
+        }
+    }
+
+    /// The images that a program deploys; `None` where it is not there, is for something else, or refuses.
+    pub(super) fn deployed(&self, tree: &Tree, whole: &Whole) -> Option<BTreeSet<String>> {
         let root = tree.folder.path();
+        if !self.judges(whole) {
+            return None;
+        }
         let mut command = match whole {
-            Whole::Stack { files, env_files, profiles } if self.compose => {
+            Whole::Stack { files, env_files, profiles } => {
                 let mut command = Command::new("docker-compose");
                 command.args(files.iter().flat_map(|file| ["-f", file]));
                 command.args(env_files.iter().flat_map(|file| ["--env-file", file]));
@@ -52,12 +69,12 @@ impl Referees {
                 command.args(["config", "--images"]);
                 command
             }
-            Whole::Overlay(file) if self.kustomize => {
+            Whole::Overlay(file) => {
                 let mut command = Command::new("kustomize");
                 command.arg("build").arg(root.join(file).parent().unwrap());
                 command
             }
-            Whole::Chart { folder, values } if self.helm => {
+            Whole::Chart { folder, values } => {
                 let mut command = Command::new("helm");
                 command.args(["template", "rel", folder]);
                 command.args(values.iter().flat_map(|file| ["-f", file]));
@@ -67,8 +84,7 @@ impl Referees {
         };
         let path = std::env::var_os("PATH").unwrap_or_default();
         let output = command.current_dir(root).env_clear().env("HOME", root).env("PATH", path).output().unwrap();
-        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
         if matches!(whole, Whole::Stack { .. }) {
             return Some(text.lines().map(str::to_owned).collect());
         }
